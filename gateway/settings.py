@@ -1,0 +1,202 @@
+"""Django settings, all of them from the environment and the site folder.
+
+VOGATE_HOME       where state lives (default ./var)
+SITE              name or folder of the site (default demo)
+DATABASE_URL      postgresql://user:password@host/name; without it SQLite in VOGATE_HOME
+VOGATE_BASE_URL   public URL of the service, if it is not what requests say (behind a proxy)
+VOGATE_DEBUG      1 for Django's debug pages (never in production)
+EMAIL_URL         smtp://user:password@host:port; without it mail is printed on the console
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from gateway.site import load_site, resolve_site_folder
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VOGATE_HOME = Path(os.environ.get("VOGATE_HOME", BASE_DIR / "var")).resolve()
+VOGATE_HOME.mkdir(parents=True, exist_ok=True)
+SITE = load_site(resolve_site_folder(os.environ.get("SITE", "demo"), BASE_DIR))
+VOGATE_BASE_URL = os.environ.get("VOGATE_BASE_URL", "").rstrip("/")
+VOGATE_ARCHIVE = VOGATE_HOME / "archive"
+VOGATE_JOBS = VOGATE_HOME / "jobs"
+VOGATE_DATA = VOGATE_HOME / "data"
+
+
+def _secret_key() -> str:
+    """The key kept in the home (0600), made at the first start."""
+    path = VOGATE_HOME / "secret-key"
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        pass
+    key = secrets.token_urlsafe(48)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(key)
+    except FileExistsError:  # another process was first
+        return path.read_text(encoding="ascii").strip()
+    return key
+
+
+SECRET_KEY = os.environ.get("VOGATE_SECRET_KEY") or _secret_key()
+DEBUG = os.environ.get("VOGATE_DEBUG") == "1"
+ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "*").split(",")
+CSRF_TRUSTED_ORIGINS = [VOGATE_BASE_URL] if VOGATE_BASE_URL else []
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if os.environ.get("BEHIND_PROXY") else None
+USE_X_FORWARDED_HOST = bool(os.environ.get("BEHIND_PROXY"))
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "allauth",
+    "allauth.account",
+    "provenance",
+    "uws",
+    "tap",
+    "obscore",
+    "gateway.accounts",
+    "gateway.portal",
+]
+
+MIDDLEWARE = [
+    "gateway.vo.middleware.ErrorMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "gateway.vo.middleware.HeadersMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "gateway.accounts.middleware.CallerMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+ROOT_URLCONF = "gateway.urls"
+ASGI_APPLICATION = "gateway.asgi.application"
+APPEND_SLASH = True
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "gateway.portal.context.site",
+            ],
+        },
+    }
+]
+
+
+def _database() -> dict[str, object]:
+    url = os.environ.get("DATABASE_URL", "")
+    if not url:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": VOGATE_HOME / "gateway.sqlite3",
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            },
+        }
+    parts = urlsplit(url)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/"),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": parts.port or "",
+        "CONN_MAX_AGE": 60,
+    }
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+LOGIN_REDIRECT_URL = "/jobs/"
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+if os.environ.get("EMAIL_URL"):
+    _mail = urlsplit(os.environ["EMAIL_URL"])
+    EMAIL_HOST, EMAIL_PORT = _mail.hostname or "localhost", _mail.port or 25
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
+    EMAIL_USE_TLS = _mail.scheme == "smtp+tls"
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+DEFAULT_FROM_EMAIL = SITE.contact or "vogate@localhost"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VOGATE_HOME / "static"
+STATICFILES_DIRS = [BASE_DIR / "gateway" / "portal" / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+LANGUAGE_CODE = "en-gb"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+SESSION_COOKIE_AGE = 30 * 86400
+SESSION_COOKIE_SAMESITE = "Lax"
+FILE_UPLOAD_TEMP_DIR = None
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 2**20
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
+
+# What lower rooms need from upper ones, as dotted paths (imports point down only).
+VOGATE_INPUT_RESOLVERS = ["obscore.inputs.resolve", "uws.results.resolve_input"]
+VOGATE_RESULT_DECORATORS = ["obscore.datalink.describe_result"]
+VOGATE_JOB_RUNNERS = {"tap": "tap.jobs.run"}
+VOGATE_ERROR_RENDERERS = [
+    ("/tap", "gateway.vo.dali.error_response"),
+    ("/datalink", "gateway.vo.dali.error_response"),
+    ("/uws", "gateway.vo.dali.text_error_response"),
+    ("/data", "gateway.vo.dali.text_error_response"),
+    ("/api", "gateway.vo.dali.json_error_response"),
+    ("/", "gateway.portal.errors.page"),
+]
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": os.environ.get("VOGATE_LOG", "WARNING")},
+    "loggers": {
+        "vogate": {"level": os.environ.get("VOGATE_LOG", "INFO")},
+        # The gateway's own error middleware logs what matters; a 404 is no warning.
+        "django.request": {"level": "ERROR"},
+    },
+}

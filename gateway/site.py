@@ -1,0 +1,103 @@
+"""The site: what one operator serves, read from `deploy/sites/<name>/site.toml`.
+
+A site is a folder with `site.toml`, `collections/*.yaml` and `tools/*.yaml`; the code never names
+an observatory.  This module imports no Django, so that settings and tools can both read it.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+class SiteError(ValueError):
+    """The site folder or its `site.toml` cannot be used; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class JobLimits:
+    """What a class of users may ask of the job controller."""
+
+    execution_duration: int = 600
+    """Longest executionDuration of a job, in seconds."""
+    lifetime: int = 7 * 86400
+    """Seconds from creation to the destruction of a job's results."""
+    active_jobs: int = 4
+    """Jobs of one owner that may be queued or executing at once."""
+    inputs: int = 30
+    """Input observations of one job."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One `site.toml`, with the defaults filled in."""
+
+    folder: Path
+    name: str
+    title: str
+    tagline: str
+    authority: str
+    """Authority part of the IVOIDs and publisher DIDs that this site gives out."""
+    publisher: str
+    contact: str
+    notice: str
+    """A sentence shown on every page and written into every header (e.g. that the data are simulated)."""
+    anonymous: JobLimits
+    signed_in: JobLimits
+    query: dict[str, Any] = field(default_factory=dict)
+    raw: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def collections_folder(self) -> Path:
+        return self.folder / "collections"
+
+    @property
+    def tools_folder(self) -> Path:
+        return self.folder / "tools"
+
+
+def load_site(folder: Path) -> Site:
+    """Read `folder/site.toml`.
+
+    Raises
+    ------
+    SiteError
+        If the file is missing, is not TOML, or has a value of the wrong kind.
+    """
+    path = folder / "site.toml"
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SiteError(f"{path} does not exist; SITE must name a folder with a site.toml") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SiteError(f"{path}: {error}") from None
+    site = raw.get("site", {})
+    limits = raw.get("limits", {})
+    try:
+        return Site(
+            folder=folder,
+            name=str(site.get("name", folder.name)),
+            title=str(site.get("title", "vogate")),
+            tagline=str(site.get("tagline", "")),
+            authority=str(site.get("authority", "vogate.invalid")),
+            publisher=str(site.get("publisher", site.get("title", "vogate"))),
+            contact=str(site.get("contact", "")),
+            notice=os.environ.get("VOGATE_NOTICE", str(site.get("notice", ""))),
+            anonymous=JobLimits(**limits.get("anonymous", {})),
+            signed_in=JobLimits(**limits.get("signed_in", {})),
+            query=dict(raw.get("query", {})),
+            raw=raw,
+        )
+    except TypeError as error:
+        raise SiteError(f"{path}: in [limits]: {error}") from None
+
+
+def resolve_site_folder(value: str, base: Path) -> Path:
+    """A site by name (`deploy/sites/<name>`) or by the path of its folder."""
+    for candidate in (Path(value), base / "deploy" / "sites" / value):
+        if (candidate / "site.toml").is_file():
+            return candidate.resolve()
+    raise SiteError(f"SITE={value}: neither {value}/site.toml nor deploy/sites/{value}/site.toml exists")

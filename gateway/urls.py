@@ -1,0 +1,16 @@
+"""Where every room is mounted."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("tap/", include("tap.urls")),
+    path("uws/", include("uws.urls")),
+    path("", include("obscore.urls")),
+    path("provenance/", include("provenance.urls")),
+    path("account/", include("gateway.accounts.urls")),
+    path("s/", include("gateway.accounts.link_urls")),
+    path("admin/", admin.site.urls),
+    path("", include("gateway.portal.urls")),
+]
+

@@ -1,0 +1,132 @@
+"""The one place where failures become responses, and the headers that every response carries."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+
+from django.conf import settings
+from django.core.exceptions import (
+    BadRequest,
+    DisallowedHost,
+    PermissionDenied,
+    RequestDataTooBig,
+    TooManyFieldsSent,
+)
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseNotFound,
+)
+from django.utils.module_loading import import_string
+
+from gateway.vo.errors import Forbidden, GatewayError, MethodNotAllowed, NotFound, TooLarge, UsageError
+
+log = logging.getLogger("vogate.error")
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+def render_error(request: HttpRequest, error: GatewayError) -> HttpResponse:
+    """The error in the form of the protocol that the request's path belongs to."""
+    for prefix, renderer in settings.VOGATE_ERROR_RENDERERS:
+        if request.path_info == prefix or request.path_info.startswith(prefix.rstrip("/") + "/"):
+            response: HttpResponse = import_string(renderer)(request, error)
+            break
+    else:
+        response = HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
+    for name, value in error.headers.items():
+        response[name] = value
+    return response
+
+
+def as_gateway_error(error: Exception) -> GatewayError | None:
+    """Django's own refusals as ours; None for a bug."""
+    if isinstance(error, GatewayError):
+        return error
+    if isinstance(error, Http404):
+        return NotFound("There is nothing at this address.", hint="Check it, or start from the home page.")
+    if isinstance(error, PermissionDenied):
+        return Forbidden(str(error) or "You have no right to this.")
+    if isinstance(error, RequestDataTooBig | TooManyFieldsSent):
+        return TooLarge("The request is larger than this service accepts.")
+    if isinstance(error, BadRequest | DisallowedHost):
+        return UsageError("The request could not be understood.")
+    return None
+
+
+class ErrorMiddleware:
+    """Outermost: turns every exception into a response of the protocol's own form."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        # Django answers these itself where no URL matches or a view refuses the method.
+        if isinstance(response, HttpResponseNotFound):
+            return render_error(request, NotFound("There is nothing at this address."))
+        if isinstance(response, HttpResponseNotAllowed):
+            allowed = response.get("Allow", "GET")
+            text = f"{request.method} is not possible here; use {allowed}."
+            return render_error(request, MethodNotAllowed(text, headers={"Allow": allowed}))
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        error = as_gateway_error(exception)
+        if error is None:
+            if settings.DEBUG:
+                return None
+            reference = uuid.uuid4().hex[:8]
+            log.exception("%s %s failed [%s]", request.method, request.path, reference, exc_info=exception)
+            error = GatewayError(
+                f"Something went wrong on our side (reference {reference}).",
+                hint="Try again; if it persists, tell the operators the reference.",
+            )
+        return render_error(request, error)
+
+
+# Aladin Lite, plotly and CodeMirror set styles from scripts; Aladin Lite's wasm is inlined in its module.
+# The SAMP web profile's hub always listens on port 21012 of the user's own machine.
+CONTENT_SECURITY_POLICY = "; ".join(
+    [
+        "default-src 'self'",
+        "script-src 'self' 'wasm-unsafe-eval'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' data: blob: http://localhost:21012 http://127.0.0.1:21012",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "frame-ancestors 'none'",
+    ]
+)
+
+VO_PREFIXES = ("/tap", "/datalink", "/uws", "/data", "/scs", "/provsap", "/s")
+
+
+class HeadersMiddleware:
+    """Content-Security-Policy on every page; CORS (without credentials) on the anonymous VO endpoints."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        is_vo = any(request.path_info == p or request.path_info.startswith(p + "/") for p in VO_PREFIXES)
+        if is_vo and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            response = HttpResponse(status=204)
+            response["Access-Control-Allow-Methods"] = "GET, HEAD, POST, DELETE"
+            response["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Range"
+            response["Access-Control-Max-Age"] = "86400"
+        else:
+            response = self.get_response(request)
+        if response.get("Content-Type", "").startswith("text/html"):
+            response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        if is_vo:
+            response["Access-Control-Allow-Origin"] = "*"
+            response["Access-Control-Expose-Headers"] = "Content-Disposition, Content-Length, Location"
+        return response
