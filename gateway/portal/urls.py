@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver
 
+app_name = "portal"
+
 urlpatterns: list[URLPattern | URLResolver] = []
