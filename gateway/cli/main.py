@@ -1,0 +1,144 @@
+"""The `vogate` command: one sub-command per thing that an operator or a user does."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from gateway.vo.errors import GatewayError
+
+
+def _django() -> None:
+    """Set Django up for the sub-commands that need the database."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+    import django
+
+    django.setup()
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from gateway.cli import serve
+
+    return serve.main(args)
+
+
+def _up(args: argparse.Namespace) -> int:
+    from gateway.cli import up
+
+    return up.main(args)
+
+
+def _worker(args: argparse.Namespace) -> int:
+    _django()
+    from uws import worker
+
+    return int(worker.main(slots=args.slots, end_jobs_on_exit=args.end_jobs) or 0)
+
+
+def _obscore(name: str) -> object:
+    def run(args: argparse.Namespace) -> int:
+        _django()
+        from obscore import commands
+
+        return int(getattr(commands, name)(args) or 0)
+
+    return run
+
+
+def _tools(args: argparse.Namespace) -> int:
+    from uws.tools import commands
+
+    return int(getattr(commands, args.action)(args) or 0)
+
+
+def _remote(name: str) -> object:
+    def run(args: argparse.Namespace) -> int:
+        from gateway.cli import remote
+
+        return int(getattr(remote, name)(args) or 0)
+
+    return run
+
+
+def parser() -> argparse.ArgumentParser:
+    """All sub-commands with their options."""
+    top = argparse.ArgumentParser(
+        prog="vogate", description="An IVOA science gateway: serve it, feed it, use it."
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, function: object, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(function=function)
+        return sub
+
+    for name, function, text in (
+        ("up", _up, "Prepare the database and the demo archive, then serve (what `make run` does)."),
+        ("serve", _serve, "Serve the pages and run the jobs; running jobs survive a restart."),
+    ):
+        sub = add(name, function, text)
+        sub.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"))
+        sub.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+        sub.add_argument("--workers", type=int, default=2, help="web processes (default 2)")
+        sub.add_argument("--slots", type=int, default=os.cpu_count() or 1, help="jobs that run at once")
+        if name == "up":
+            sub.add_argument(
+                "--data",
+                default=os.environ.get("DATA", ""),
+                help="folder of observations of one of the site's collections",
+            )
+            sub.add_argument("--no-serve", action="store_true", help="prepare only")
+    sub = add("worker", _worker, "Run jobs.")
+    sub.add_argument("--slots", type=int, default=os.cpu_count() or 1)
+    sub.add_argument(
+        "--end-jobs", action="store_true", help="end running jobs on exit; they are retried at the next start"
+    )
+
+    from obscore import arguments
+
+    arguments.add_ingest(
+        add(
+            "ingest",
+            _obscore("ingest"),
+            "Take observations into the archive, or look again at those that are there.",
+        )
+    )
+    arguments.add_fetch(
+        add("fetch", _obscore("fetch"), "Get a public data set from its home, after showing its terms.")
+    )
+    arguments.add_simulate(add("simulate", _obscore("simulate"), "Make a small simulated archive."))
+
+    tools = add("tools", _tools, "Check and list the site's tool descriptions.")
+    actions = tools.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="check descriptions; errors name file and line")
+    check.add_argument("paths", nargs="*", help="YAML files or folders (default: the site's tools)")
+    actions.add_parser("list", help="list the tools and whether they can run here")
+
+    from gateway.cli import remote_arguments
+
+    remote_arguments.add_query(
+        add("query", _remote("query"), "Run an ADQL query on a gateway and save or print the rows.")
+    )
+    remote_arguments.add_run(
+        add("run", _remote("run"), "Run a tool on a gateway, wait, and fetch its results.")
+    )
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; a GatewayError becomes one line on stderr and exit status 1."""
+    args = parser().parse_args(argv)
+    try:
+        return int(args.function(args) or 0)
+    except GatewayError as error:
+        print(f"vogate {args.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""Is it up, and can it work: `/healthz` for the supervisor, `/readyz` for load balancers and operators."""
+
+from __future__ import annotations
+
+import shutil
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+MINIMUM_FREE_BYTES = 200 << 20
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process answers."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+def _database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return "the database does not answer"
+    return ""
+
+
+def _archive() -> str:
+    return (
+        ""
+        if (settings.VOGATE_ARCHIVE / "manifest.json").is_file()
+        else "nothing is published yet: vogate ingest"
+    )
+
+
+def _disk() -> str:
+    free = shutil.disk_usage(settings.VOGATE_HOME).free
+    return "" if free > MINIMUM_FREE_BYTES else f"only {free >> 20} MB of disk are free"
+
+
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Each part with what is wrong with it; 503 if anything is."""
+    parts = {"database": _database(), "archive": _archive(), "disk": _disk()}
+    ready = not any(parts.values())
+    return JsonResponse(
+        {"ready": ready, "parts": {name: text or "ok" for name, text in parts.items()}},
+        status=200 if ready else 503,
+    )
