@@ -2,23 +2,274 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TypeVar
 
-from provenance.records import ActivityRecord, Document
+from django.db import models as db
+from django.db import transaction
+from django.utils import timezone
 
-if TYPE_CHECKING:
-    from provenance.models import Activity
+from provenance import models
+from provenance.records import (
+    ActivityRecord,
+    AgentRecord,
+    DescriptionRecord,
+    Document,
+    EntityRecord,
+    RelationType,
+    UsedRecord,
+    platform_entity,
+)
 
-__all__ = ["document", "forget", "record"]
+__all__ = ["anonymise", "document", "forget", "record"]
+
+Row = TypeVar("Row", bound=db.Model)
 
 
-def record(activity: ActivityRecord) -> Activity:
+def record(activity: ActivityRecord) -> models.Activity:
     """Write one activity with everything that hangs on it.
 
     Call it inside the transaction that ends the job.  A second call for the same id and attempt changes
     nothing and returns what was recorded first.
+
+    Raises
+    ------
+    ValueError
+        If a result is recorded that another activity generated (an entity has one origin).
     """
-    raise NotImplementedError
+    known = models.Activity.objects.filter(job=activity.id, attempt=activity.attempt).first()
+    if known:
+        return known
+    with transaction.atomic(savepoint=False):
+        return _write(activity)
+
+
+def _write(activity: ActivityRecord) -> models.Activity:
+    uses = list(activity.used)
+    if activity.platform:
+        platform = platform_entity(activity.platform)
+        uses.append(UsedRecord(platform, role="platform", type=RelationType.CONTEXT))
+    description_id = _write_descriptions(activity, uses)
+    row = models.Activity.objects.create(
+        id=activity.key,
+        name=activity.name,
+        startTime=activity.startTime,
+        endTime=activity.endTime,
+        comment=activity.comment,
+        activityDescription_id=description_id,
+        job=activity.id,
+        attempt=activity.attempt,
+        final=activity.final,
+        phase=activity.phase,
+        exitCode=activity.exitCode,
+        runId=activity.runId,
+        location=activity.location,
+    )
+    _write_entities([used.entity for used in uses])
+    _write_generated(activity, description_id)
+    _insert(
+        models.Used(
+            activity_id=row.id,
+            entity_id=used.entity.id,
+            role=used.role,
+            time=used.time,
+            usageDescription_id=f"{description_id}#in:{used.role}",
+            content_id=used.entity.sha256 or None,
+        )
+        for used in uses
+    )
+    _insert(
+        models.Parameter(
+            activity_id=row.id,
+            name=parameter.name,
+            value=parameter.value,
+            parameterDescription_id=f"{description_id}#{parameter.name}",
+        )
+        for parameter in activity.parameters
+    )
+    _write_agents(activity.agents)
+    _insert(
+        models.WasAssociatedWith(activity_id=row.id, agent_id=agent.id, role=agent.role)
+        for agent in activity.agents
+    )
+    _write_communications(activity, row)
+    return row
+
+
+def _insert(rows: Iterable[Row]) -> None:
+    """Insert rows, leaving alone those that are there.
+
+    In the order of their keys, so that two transactions that meet on the same rows cannot deadlock.
+    """
+    ordered = sorted(rows, key=lambda row: str(row.pk or ""))
+    if ordered:
+        type(ordered[0])._default_manager.bulk_create(ordered, ignore_conflicts=True)
+
+
+def description_key(description: DescriptionRecord) -> str:
+    """The identifier of an ActivityDescription: `name@version`, with the digest's beginning."""
+    digest = f"+{description.digest[:12]}" if description.digest else ""
+    return f"{description.name}@{description.version or '0'}{digest}"
+
+
+def _write_descriptions(activity: ActivityRecord, uses: list[UsedRecord]) -> str:
+    tool = activity.description
+    key = description_key(tool)
+    _insert(
+        [
+            models.ActivityDescription(
+                id=key,
+                name=tool.name,
+                version=tool.version,
+                description=tool.description,
+                docurl=tool.docurl,
+                type=tool.type,
+                subtype=tool.subtype,
+                digest=tool.digest,
+            )
+        ]
+    )
+    _insert(
+        models.ParameterDescription(
+            id=f"{key}#{parameter.name}",
+            activityDescription_id=key,
+            name=parameter.name,
+            datatype=parameter.datatype,
+            arraysize=parameter.arraysize,
+            xtype=parameter.xtype,
+            description=parameter.description,
+            unit=parameter.unit,
+            ucd=parameter.ucd,
+            utype=parameter.utype,
+            min=parameter.min,
+            max=parameter.max,
+            options=list(parameter.options),
+            default=parameter.default,
+        )
+        for parameter in activity.parameters
+    )
+    _insert(
+        models.UsageDescription(
+            id=f"{key}#in:{role}",
+            activityDescription_id=key,
+            role=role,
+            description=used.description,
+            type=used.type,
+            multiplicity=used.multiplicity,
+        )
+        for role, used in {used.role: used for used in uses}.items()
+    )
+    _insert(
+        models.GenerationDescription(
+            id=f"{key}#out:{role}",
+            activityDescription_id=key,
+            role=role,
+            description=made.description,
+            type=made.type,
+            multiplicity=made.multiplicity,
+        )
+        for role, made in {made.role: made for made in activity.generated}.items()
+    )
+    return key
+
+
+def _write_entities(entities: Iterable[EntityRecord]) -> None:
+    found = {entity.id: entity for entity in entities}
+    sizes = {entity.sha256: entity.size for entity in found.values() if entity.sha256}
+    _insert(models.Content(sha256=sha256, size=size) for sha256, size in sizes.items())
+    types = {entity.contentType for entity in found.values() if entity.contentType and entity.value is None}
+    _insert(
+        models.EntityDescription(
+            id=f"dataset:{mime}"[:200], kind=models.Kind.DATASET, name=mime[:150], contentType=mime[:150]
+        )
+        for mime in types
+    )
+    _insert(_entity_row(entity) for entity in found.values())
+    members = [(entity.id, member) for entity in found.values() for member in entity.members]
+    if members:
+        _insert(models.Entity(id=member) for member in {member for _, member in members} - set(found))
+        _insert(models.HadMember(collection_id=whole, entity_id=part) for whole, part in members)
+    attributions = [(entity.id, agent) for entity in found.values() for agent in entity.agents]
+    if attributions:
+        _write_agents(agent for _, agent in attributions)
+        _insert(
+            models.WasAttributedTo(entity_id=entity_id, agent_id=agent.id, role=agent.role)
+            for entity_id, agent in attributions
+        )
+
+
+def _entity_row(entity: EntityRecord) -> models.Entity:
+    if entity.members:
+        kind = models.Kind.COLLECTION
+    else:
+        kind = models.Kind.DATASET if entity.value is None else models.Kind.VALUE
+    described = entity.contentType and entity.value is None
+    return models.Entity(
+        id=entity.id,
+        kind=kind,
+        name=entity.name[:300],
+        location=entity.location,
+        generatedAtTime=entity.generatedAtTime,
+        invalidatedAtTime=entity.invalidatedAtTime,
+        comment=entity.comment,
+        value=entity.value,
+        entityDescription_id=f"dataset:{entity.contentType}"[:200] if described else None,
+        content_id=entity.sha256 or None,
+        rights=entity.rights,
+        collection=entity.collection,
+    )
+
+
+def _write_generated(activity: ActivityRecord, description_id: str) -> None:
+    if not activity.generated:
+        return
+    ids = [made.entity.id for made in activity.generated]
+    taken = models.WasGeneratedBy.objects.filter(entity_id__in=ids).first()
+    if taken:
+        raise ValueError(f"{taken.entity_id} was generated by {taken.activity_id} already")
+    _write_entities(made.entity for made in activity.generated)
+    _insert(
+        models.WasGeneratedBy(
+            entity_id=made.entity.id,
+            activity_id=activity.key,
+            role=made.role,
+            generationDescription_id=f"{description_id}#out:{made.role}",
+        )
+        for made in activity.generated
+    )
+    derivations = [(made.entity.id, source) for made in activity.generated for source in made.derivedFrom]
+    if derivations:
+        _insert(models.Entity(id=source) for source in {source for _, source in derivations})
+        _insert(
+            models.WasDerivedFrom(generatedEntity_id=made, usedEntity_id=source)
+            for made, source in derivations
+        )
+
+
+def _write_agents(agents: Iterable[AgentRecord]) -> None:
+    _insert(
+        models.Agent(
+            id=agent.id,
+            name=agent.name or agent.id,
+            type=agent.type,
+            comment=agent.comment,
+            email=agent.email,
+            affiliation=agent.affiliation,
+            url=agent.url,
+        )
+        for agent in {agent.id: agent for agent in agents}.values()
+    )
+
+
+def _write_communications(activity: ActivityRecord, row: models.Activity) -> None:
+    """The lost attempts before this one, and the activities that it names and that are known."""
+    informants = db.Q(id__in=activity.informedBy)
+    if activity.attempt > 1:
+        informants |= db.Q(job=activity.id, attempt__lt=activity.attempt)
+    elif not activity.informedBy:
+        return
+    ids = models.Activity.objects.filter(informants).exclude(id=row.id).values_list("id", flat=True)
+    _insert(models.WasInformedBy(informed_id=row.id, informant_id=informant) for informant in ids)
 
 
 def document(activity_id: str) -> Document:
@@ -29,9 +280,33 @@ def document(activity_id: str) -> Document:
     gateway.vo.errors.NotFound
         If nothing was recorded under this id.
     """
-    raise NotImplementedError
+    from provenance.reader import read_job
+
+    return read_job(activity_id)
 
 
-def forget(activity_id: str) -> None:
-    """Leave a tombstone: results become invalid now, their locations go, the lineage stays."""
-    raise NotImplementedError
+def forget(activity_id: str, *, deleted: bool = True) -> None:
+    """Leave a tombstone: the results become invalid now and lose their location, the lineage stays.
+
+    Parameters
+    ----------
+    activity_id
+        Public id of the job.
+    deleted
+        The job itself goes too; False when only its results were destroyed (phase ARCHIVED).
+    """
+    now = timezone.now()
+    models.Entity.objects.filter(
+        wasGeneratedBy__activity__job=activity_id, invalidatedAtTime__isnull=True
+    ).update(invalidatedAtTime=now, location="")
+    if deleted:
+        models.Activity.objects.filter(job=activity_id, invalidatedAtTime__isnull=True).update(
+            invalidatedAtTime=now, location=""
+        )
+
+
+def anonymise(agent_id: str) -> None:
+    """Take away what identifies a person; what they did stays recorded."""
+    models.Agent.objects.filter(id=agent_id).update(
+        name="former user", email="", affiliation="", phone="", address="", url="", comment=""
+    )

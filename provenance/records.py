@@ -173,7 +173,7 @@ class ParameterRecord:
     default: str | None = None
 
     @property
-    def valueType(self) -> str:  # noqa: N802 - the model's name
+    def valueType(self) -> str:
         """Datatype, arraysize and xtype in one string: `double`, `char arraysize=*`."""
         parts = [self.datatype]
         if self.arraysize:

@@ -1,0 +1,358 @@
+"""The IVOA Provenance Data Model 1.0 as tables, with its own class and attribute names.
+
+Identifiers are text and are made from what they identify, so that recording needs no look-ups: rows that
+are there already are left as they are.  Subclasses of Entity and EntityDescription share a table, told
+apart by `kind`.  Columns marked "gateway" have no slot in the model.  A foreign key without an index leads
+a unique constraint, which serves as one.  Only `provenance.recorder` writes here.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class ActivityDescription(models.Model):
+    """A tool in one version, pinned by the digest of its description."""
+
+    id = models.CharField(max_length=200, primary_key=True)
+    name = models.CharField(max_length=100)
+    version = models.CharField(max_length=50, blank=True)
+    description = models.TextField(blank=True)
+    docurl = models.TextField(blank=True)
+    type = models.CharField(max_length=40, blank=True)
+    subtype = models.CharField(max_length=100, blank=True)
+    digest = models.CharField(max_length=64, blank=True, help_text="gateway: SHA-256 of the tool's file")
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}" if self.version else self.name
+
+
+class ParameterDescription(models.Model):
+    id = models.CharField(max_length=320, primary_key=True)
+    activityDescription = models.ForeignKey(
+        ActivityDescription, models.CASCADE, related_name="parameterDescriptions"
+    )
+    name = models.CharField(max_length=100)
+    datatype = models.CharField(max_length=30, help_text="valueType: VOTable datatype")
+    arraysize = models.CharField(max_length=30, blank=True, help_text="valueType: VOTable arraysize")
+    xtype = models.CharField(max_length=30, blank=True, help_text="valueType: VOTable xtype")
+    description = models.TextField(blank=True)
+    unit = models.CharField(max_length=60, blank=True)
+    ucd = models.CharField(max_length=120, blank=True)
+    utype = models.CharField(max_length=120, blank=True)
+    min = models.CharField(max_length=100, blank=True)
+    max = models.CharField(max_length=100, blank=True)
+    options = models.JSONField(default=list, blank=True)
+    default = models.TextField(null=True, blank=True)  # noqa: DJ001 - an empty string is a default, too
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UsageDescription(models.Model):
+    id = models.CharField(max_length=320, primary_key=True)
+    activityDescription = models.ForeignKey(
+        ActivityDescription, models.CASCADE, related_name="usageDescriptions"
+    )
+    role = models.CharField(max_length=100)
+    description = models.TextField(blank=True)
+    type = models.CharField(max_length=40, blank=True)
+    multiplicity = models.CharField(max_length=20, blank=True)
+
+    def __str__(self) -> str:
+        return self.role
+
+
+class GenerationDescription(models.Model):
+    id = models.CharField(max_length=320, primary_key=True)
+    activityDescription = models.ForeignKey(
+        ActivityDescription, models.CASCADE, related_name="generationDescriptions"
+    )
+    role = models.CharField(max_length=100)
+    description = models.TextField(blank=True)
+    type = models.CharField(max_length=40, blank=True)
+    multiplicity = models.CharField(max_length=20, blank=True)
+
+    def __str__(self) -> str:
+        return self.role
+
+
+class Kind(models.TextChoices):
+    """Which subclass of Entity or EntityDescription a row is."""
+
+    DATASET = "Dataset"
+    VALUE = "Value"
+    COLLECTION = "Collection"
+
+
+class KindManager(models.Manager):  # type: ignore[type-arg]
+    """The rows of one subclass."""
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def get_queryset(self) -> models.QuerySet:  # type: ignore[type-arg]
+        return super().get_queryset().filter(kind=self.kind)
+
+
+class EntityDescription(models.Model):
+    """What is known of a kind of entity before there is one: here, its format."""
+
+    id = models.CharField(max_length=200, primary_key=True)
+    kind = models.CharField(max_length=12, choices=Kind)
+    name = models.CharField(max_length=150)
+    description = models.TextField(blank=True)
+    docurl = models.TextField(blank=True)
+    type = models.CharField(max_length=40, blank=True)
+    contentType = models.CharField(max_length=150, blank=True, help_text="DatasetDescription")
+    valueType = models.CharField(max_length=100, blank=True, help_text="ValueDescription")
+    unit = models.CharField(max_length=60, blank=True, help_text="ValueDescription")
+    ucd = models.CharField(max_length=120, blank=True, help_text="ValueDescription")
+    utype = models.CharField(max_length=120, blank=True, help_text="ValueDescription")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DatasetDescription(EntityDescription):
+    objects = KindManager(Kind.DATASET)
+
+    class Meta:
+        proxy = True
+
+
+class ValueDescription(EntityDescription):
+    objects = KindManager(Kind.VALUE)
+
+    class Meta:
+        proxy = True
+
+
+class Content(models.Model):
+    """Gateway: bytes, by their hash; entities with equal bytes share one."""
+
+    sha256 = models.CharField(max_length=64, primary_key=True)
+    size = models.BigIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
+
+
+class Entity(models.Model):
+    id = models.CharField(max_length=500, primary_key=True)
+    kind = models.CharField(max_length=12, choices=Kind, default=Kind.DATASET)
+    name = models.CharField(max_length=300, blank=True)
+    location = models.TextField(blank=True)
+    generatedAtTime = models.DateTimeField(null=True, blank=True)
+    invalidatedAtTime = models.DateTimeField(null=True, blank=True)
+    comment = models.TextField(blank=True)
+    value = models.TextField(null=True, blank=True)  # noqa: DJ001 - ValueEntity: "" is a value
+    entityDescription = models.ForeignKey(EntityDescription, models.PROTECT, null=True, blank=True)
+    content = models.ForeignKey(Content, models.PROTECT, null=True, blank=True, help_text="gateway")
+    rights = models.CharField(max_length=30, blank=True, help_text="gateway: as ObsCore's data_rights")
+    collection = models.CharField(max_length=100, blank=True, help_text="gateway: archive collection")
+    members = models.ManyToManyField("self", through="HadMember", symmetrical=False, related_name="member_of")
+
+    class Meta:
+        verbose_name_plural = "entities"
+
+    def __str__(self) -> str:
+        return self.name or self.id
+
+
+class DatasetEntity(Entity):
+    objects = KindManager(Kind.DATASET)
+
+    class Meta:
+        proxy = True
+        verbose_name_plural = "dataset entities"
+
+
+class ValueEntity(Entity):
+    objects = KindManager(Kind.VALUE)
+
+    class Meta:
+        proxy = True
+        verbose_name_plural = "value entities"
+
+
+class Collection(Entity):
+    objects = KindManager(Kind.COLLECTION)
+
+    class Meta:
+        proxy = True
+
+
+class Activity(models.Model):
+    id = models.CharField(max_length=80, primary_key=True)
+    name = models.CharField(max_length=200, blank=True)
+    startTime = models.DateTimeField(null=True, blank=True)
+    endTime = models.DateTimeField(null=True, blank=True)
+    comment = models.TextField(blank=True)
+    activityDescription = models.ForeignKey(ActivityDescription, models.PROTECT, null=True)
+    job = models.CharField(max_length=60, help_text="gateway: public id of the job")
+    attempt = models.PositiveIntegerField(default=1, help_text="gateway")
+    final = models.BooleanField(default=True, help_text="gateway: false for a lost attempt")
+    phase = models.CharField(max_length=12, help_text="gateway: UWS phase at its end")
+    exitCode = models.IntegerField(null=True, blank=True, help_text="gateway")
+    runId = models.CharField(max_length=200, blank=True, help_text="gateway")
+    location = models.TextField(blank=True, help_text="gateway: URL of the job")
+    invalidatedAtTime = models.DateTimeField(null=True, blank=True, help_text="gateway: deleted when")
+
+    class Meta:
+        verbose_name_plural = "activities"
+        constraints = [models.UniqueConstraint(fields=["job", "attempt"], name="one_activity_per_attempt")]
+
+    def __str__(self) -> str:
+        return self.name or self.id
+
+
+class Agent(models.Model):
+    id = models.CharField(max_length=200, primary_key=True)
+    name = models.CharField(max_length=200)
+    type = models.CharField(max_length=20, blank=True)
+    comment = models.TextField(blank=True)
+    email = models.CharField(max_length=254, blank=True)
+    affiliation = models.CharField(max_length=300, blank=True)
+    phone = models.CharField(max_length=50, blank=True)
+    address = models.TextField(blank=True)
+    url = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Used(models.Model):
+    activity = models.ForeignKey(Activity, models.CASCADE, related_name="used", db_index=False)
+    entity = models.ForeignKey(Entity, models.PROTECT, related_name="used_by")
+    role = models.CharField(max_length=100, blank=True)
+    time = models.DateTimeField(null=True, blank=True)
+    usageDescription = models.ForeignKey(UsageDescription, models.PROTECT, null=True)
+    content = models.ForeignKey(
+        Content,
+        models.PROTECT,
+        null=True,
+        help_text="gateway: the bytes it had when used",
+    )
+
+    class Meta:
+        verbose_name_plural = "used"
+        constraints = [
+            models.UniqueConstraint(fields=["activity", "entity", "role"], name="one_use_per_role")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.activity_id} used {self.entity_id}"
+
+
+class WasGeneratedBy(models.Model):
+    entity = models.OneToOneField(Entity, models.CASCADE, primary_key=True, related_name="wasGeneratedBy")
+    activity = models.ForeignKey(Activity, models.PROTECT, related_name="generated")
+    role = models.CharField(max_length=100, blank=True)
+    generationDescription = models.ForeignKey(GenerationDescription, models.PROTECT, null=True)
+
+    class Meta:
+        verbose_name_plural = "was generated by"
+
+    def __str__(self) -> str:
+        return f"{self.entity_id} by {self.activity_id}"
+
+
+class WasDerivedFrom(models.Model):
+    generatedEntity = models.ForeignKey(Entity, models.CASCADE, related_name="wasDerivedFrom", db_index=False)
+    usedEntity = models.ForeignKey(Entity, models.PROTECT, related_name="derivations")
+
+    class Meta:
+        verbose_name_plural = "was derived from"
+        constraints = [
+            models.UniqueConstraint(fields=["generatedEntity", "usedEntity"], name="one_derivation")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.generatedEntity_id} from {self.usedEntity_id}"
+
+
+class WasInformedBy(models.Model):
+    informed = models.ForeignKey(Activity, models.CASCADE, related_name="wasInformedBy", db_index=False)
+    informant = models.ForeignKey(Activity, models.PROTECT, related_name="informs")
+
+    class Meta:
+        verbose_name_plural = "was informed by"
+        constraints = [models.UniqueConstraint(fields=["informed", "informant"], name="one_communication")]
+
+    def __str__(self) -> str:
+        return f"{self.informed_id} by {self.informant_id}"
+
+
+class WasAssociatedWith(models.Model):
+    activity = models.ForeignKey(Activity, models.CASCADE, related_name="wasAssociatedWith", db_index=False)
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="associations")
+    role = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        verbose_name_plural = "was associated with"
+        constraints = [
+            models.UniqueConstraint(fields=["activity", "agent", "role"], name="one_association_per_role")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.activity_id} with {self.agent_id}"
+
+
+class WasAttributedTo(models.Model):
+    entity = models.ForeignKey(Entity, models.CASCADE, related_name="wasAttributedTo", db_index=False)
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="attributions")
+    role = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        verbose_name_plural = "was attributed to"
+        constraints = [
+            models.UniqueConstraint(fields=["entity", "agent", "role"], name="one_attribution_per_role")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entity_id} to {self.agent_id}"
+
+
+class HadMember(models.Model):
+    collection = models.ForeignKey(Entity, models.CASCADE, related_name="hadMember", db_index=False)
+    entity = models.ForeignKey(Entity, models.PROTECT, related_name="memberships")
+
+    class Meta:
+        verbose_name_plural = "had member"
+        constraints = [models.UniqueConstraint(fields=["collection", "entity"], name="one_membership")]
+
+    def __str__(self) -> str:
+        return f"{self.collection_id} has {self.entity_id}"
+
+
+class Parameter(models.Model):
+    """A setting of an activity; it lives and dies with it."""
+
+    activity = models.ForeignKey(Activity, models.CASCADE, related_name="parameters", db_index=False)
+    name = models.CharField(max_length=100)
+    value = models.TextField()
+    parameterDescription = models.ForeignKey(ParameterDescription, models.PROTECT, null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["activity", "name"], name="one_value_per_parameter")]
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value}"
+
+
+class WasConfiguredBy(models.Model):
+    """The relation of activities to their parameters: a view, since each parameter has one activity."""
+
+    id = models.CharField(max_length=40, primary_key=True)
+    activity = models.ForeignKey(Activity, models.DO_NOTHING, related_name="wasConfiguredBy")
+    artefactType = models.CharField(max_length=12)
+    parameter = models.ForeignKey(Parameter, models.DO_NOTHING, related_name="wasConfiguredBy")
+
+    class Meta:
+        managed = False
+        db_table = "provenance_wasconfiguredby"
+
+    def __str__(self) -> str:
+        return self.id

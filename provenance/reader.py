@@ -1,0 +1,233 @@
+"""Rows back into records."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from gateway.vo.errors import NotFound
+from provenance import models
+from provenance.records import (
+    ActivityRecord,
+    AgentRecord,
+    DescriptionRecord,
+    Document,
+    EntityRecord,
+    GeneratedRecord,
+    ParameterRecord,
+    UsedRecord,
+)
+
+
+def read_job(job_id: str) -> Document:
+    """All attempts of a job, the first one first.  Raises NotFound."""
+    rows = list(
+        models.Activity.objects.filter(job=job_id).select_related("activityDescription").order_by("attempt")
+    )
+    if not rows:
+        raise NotFound(
+            f"No provenance is recorded for {job_id}.", hint="It is written when a job ends; has it ended?"
+        )
+    return Document(activities=read_activities(rows))
+
+
+def read_activities(rows: list[models.Activity]) -> tuple[ActivityRecord, ...]:
+    """The records of these activities; the number of queries does not depend on how many there are."""
+    ids = [row.id for row in rows]
+    uses = list(
+        models.Used.objects.filter(activity_id__in=ids)
+        .select_related("entity__entityDescription", "entity__content", "content", "usageDescription")
+        .order_by("id")
+    )
+    made = list(
+        models.WasGeneratedBy.objects.filter(activity_id__in=ids)
+        .select_related("entity__entityDescription", "entity__content", "generationDescription")
+        .order_by("entity__generatedAtTime", "entity_id")
+    )
+    entities = [use.entity_id for use in uses] + [generation.entity_id for generation in made]
+    agents_of_entity = _agents_of_entities(entities)
+    members = _pairs(
+        models.HadMember.objects.filter(collection_id__in=entities).values_list("collection_id", "entity_id")
+    )
+    sources = _pairs(
+        models.WasDerivedFrom.objects.filter(generatedEntity_id__in=entities).values_list(
+            "generatedEntity_id", "usedEntity_id"
+        )
+    )
+    informants = _pairs(
+        models.WasInformedBy.objects.filter(informed_id__in=ids).values_list("informed_id", "informant_id")
+    )
+    parameters: dict[str, list[ParameterRecord]] = defaultdict(list)
+    for row in (
+        models.Parameter.objects.filter(activity_id__in=ids)
+        .select_related("parameterDescription")
+        .order_by("id")
+    ):
+        parameters[row.activity_id].append(_parameter(row))
+    agents: dict[str, list[AgentRecord]] = defaultdict(list)
+    for link in (
+        models.WasAssociatedWith.objects.filter(activity_id__in=ids).select_related("agent").order_by("id")
+    ):
+        agents[link.activity_id].append(_agent(link.agent, link.role))
+
+    def entity(row: models.Entity, content: models.Content | None) -> EntityRecord:
+        return _entity(row, content, tuple(agents_of_entity[row.id]), tuple(members[row.id]))
+
+    used: dict[str, list[UsedRecord]] = defaultdict(list)
+    for use in uses:
+        used[use.activity_id].append(_used(use, entity(use.entity, use.content or use.entity.content)))
+    generated: dict[str, list[GeneratedRecord]] = defaultdict(list)
+    for generation in made:
+        record = _generated(
+            generation, entity(generation.entity, generation.entity.content), sources[generation.entity_id]
+        )
+        generated[generation.activity_id].append(record)
+    return tuple(
+        _activity(
+            row, parameters[row.id], used[row.id], generated[row.id], agents[row.id], informants[row.id]
+        )
+        for row in rows
+    )
+
+
+def _pairs(rows: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for first, second in sorted(rows):
+        found[first].append(second)
+    return found
+
+
+def _agents_of_entities(entities: list[str]) -> dict[str, list[AgentRecord]]:
+    found: dict[str, list[AgentRecord]] = defaultdict(list)
+    for link in (
+        models.WasAttributedTo.objects.filter(entity_id__in=entities).select_related("agent").order_by("id")
+    ):
+        found[link.entity_id].append(_agent(link.agent, link.role))
+    return found
+
+
+def _agent(row: models.Agent, role: str) -> AgentRecord:
+    return AgentRecord(
+        id=row.id,
+        name=row.name,
+        role=role,
+        type=row.type,
+        email=row.email,
+        affiliation=row.affiliation,
+        url=row.url,
+        comment=row.comment,
+    )
+
+
+def _entity(
+    row: models.Entity,
+    content: models.Content | None,
+    agents: tuple[AgentRecord, ...],
+    members: tuple[str, ...],
+) -> EntityRecord:
+    return EntityRecord(
+        id=row.id,
+        name=row.name,
+        location=row.location,
+        generatedAtTime=row.generatedAtTime,
+        invalidatedAtTime=row.invalidatedAtTime,
+        comment=row.comment,
+        contentType=row.entityDescription.contentType if row.entityDescription else "",
+        value=row.value,
+        sha256=content.sha256 if content else "",
+        size=content.size if content else None,
+        rights=row.rights,
+        collection=row.collection,
+        agents=agents,
+        members=members,
+    )
+
+
+def _used(row: models.Used, entity: EntityRecord) -> UsedRecord:
+    described = row.usageDescription
+    return UsedRecord(
+        entity=entity,
+        role=row.role,
+        time=row.time,
+        type=described.type if described else "",
+        description=described.description if described else "",
+        multiplicity=described.multiplicity if described else "",
+    )
+
+
+def _generated(row: models.WasGeneratedBy, entity: EntityRecord, sources: list[str]) -> GeneratedRecord:
+    described = row.generationDescription
+    return GeneratedRecord(
+        entity=entity,
+        role=row.role,
+        type=described.type if described else "",
+        description=described.description if described else "",
+        multiplicity=described.multiplicity if described else "",
+        derivedFrom=tuple(sources),
+    )
+
+
+def _parameter(row: models.Parameter) -> ParameterRecord:
+    described = row.parameterDescription
+    if described is None:
+        return ParameterRecord(name=row.name, value=row.value)
+    return ParameterRecord(
+        name=row.name,
+        value=row.value,
+        datatype=described.datatype,
+        arraysize=described.arraysize,
+        xtype=described.xtype,
+        unit=described.unit,
+        ucd=described.ucd,
+        utype=described.utype,
+        description=described.description,
+        min=described.min,
+        max=described.max,
+        options=tuple(described.options),
+        default=described.default,
+    )
+
+
+def _description(row: models.ActivityDescription) -> DescriptionRecord:
+    return DescriptionRecord(
+        name=row.name,
+        version=row.version,
+        description=row.description,
+        docurl=row.docurl,
+        type=row.type,
+        subtype=row.subtype,
+        digest=row.digest,
+    )
+
+
+def _activity(
+    row: models.Activity,
+    parameters: list[ParameterRecord],
+    used: list[UsedRecord],
+    generated: list[GeneratedRecord],
+    agents: list[AgentRecord],
+    informants: list[str],
+) -> ActivityRecord:
+    assert row.activityDescription is not None  # record() always writes one
+    platform = next((use.entity.value or "" for use in used if use.role == "platform"), "")
+    return ActivityRecord(
+        id=row.job,
+        description=_description(row.activityDescription),
+        name=row.name,
+        startTime=row.startTime,
+        endTime=row.endTime,
+        comment=row.comment,
+        parameters=tuple(parameters),
+        used=tuple(use for use in used if use.role != "platform"),
+        generated=tuple(generated),
+        agents=tuple(agents),
+        informedBy=tuple(informants),
+        phase=row.phase,
+        exitCode=row.exitCode,
+        attempt=row.attempt,
+        final=row.final,
+        platform=platform,
+        runId=row.runId,
+        location=row.location,
+        invalidatedAtTime=row.invalidatedAtTime,
+    )
