@@ -70,9 +70,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "gateway.vo.middleware.ErrorMiddleware",
-    "django.middleware.security.SecurityMiddleware",
     "gateway.vo.middleware.HeadersMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "gateway.vo.middleware.ErrorMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -157,6 +157,7 @@ DEFAULT_FROM_EMAIL = SITE.contact or "vogate@localhost"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = VOGATE_HOME / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "gateway" / "portal" / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
