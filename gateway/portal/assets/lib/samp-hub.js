@@ -1,0 +1,130 @@
+// The SAMP web profile as promises: one registration per browser tab, kept across page loads.
+//
+// sampjs is written for plain scripts: its Connection.close() assigns to an undeclared variable when an
+// onclose handler is set, which throws in a module.  So only Connection, Message, ping and register are used.
+import { samp } from "sampjs";
+
+const STORE = "vogate.samp";
+const PING_MS = 4000;
+const CONSENT_MS = 120000; // a person has to find and answer the hub's dialog
+
+/** No hub answered, or it refused; `reason` is "absent", "refused" or "lost". */
+export class HubError extends Error {
+  constructor(reason, message) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+let connection = null;
+
+function within(milliseconds, start, late) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(late()), milliseconds);
+    start(
+      (value) => (clearTimeout(timer), resolve(value)),
+      (error) => (clearTimeout(timer), reject(error)),
+    );
+  });
+}
+
+/** Call a hub method; sampjs never answers when the hub's status is not 200, hence the time limit. */
+function call(conn, method, args, milliseconds = 10000) {
+  return within(
+    milliseconds,
+    (done, failed) => conn[method](args, done, (fault) => failed(new Error(fault?.faultString ?? String(fault)))),
+    () => new Error(`The hub did not answer ${method}.`),
+  );
+}
+
+export function hubIsRunning() {
+  return within(PING_MS, (done) => samp.ping(done), () => new Error("late")).catch(() => false);
+}
+
+function remember(conn) {
+  connection = conn;
+  try {
+    if (conn) sessionStorage.setItem(STORE, JSON.stringify(conn.regInfo));
+    else sessionStorage.removeItem(STORE);
+  } catch {
+    // Storage may be switched off; then every page registers anew.
+  }
+}
+
+function remembered() {
+  try {
+    const info = JSON.parse(sessionStorage.getItem(STORE));
+    return info ? new samp.Connection(info) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A connection to the hub: the one this tab has, or a new registration (for which the hub asks its user). */
+export async function connect(metadata, onconsent = () => {}) {
+  const known = connection ?? remembered();
+  if (known) {
+    try {
+      // `ping` would succeed with a dead key too.
+      await call(known, "getRegisteredClients", []);
+      connection = known;
+      return known;
+    } catch {
+      remember(null);
+    }
+  }
+  if (!(await hubIsRunning())) throw new HubError("absent", "No SAMP hub is running on this computer.");
+  onconsent();
+  const conn = await within(
+    CONSENT_MS,
+    (done, failed) => samp.register(metadata["samp.name"], done, failed),
+    () => new HubError("refused", "The SAMP hub did not answer."),
+  ).catch((error) => {
+    throw error instanceof HubError ? error : new HubError("refused", "The SAMP hub refused the connection.");
+  });
+  remember(conn);
+  await call(conn, "declareMetadata", [metadata]);
+  return conn;
+}
+
+export function isConnected() {
+  return Boolean(connection ?? remembered());
+}
+
+export function disconnect() {
+  const conn = connection ?? remembered();
+  if (conn) conn.close();
+  remember(null);
+}
+
+/** The clients that take at least one of the message types: [{id, name, about, mtypes}], by name. */
+export async function clientsFor(conn, mtypes) {
+  const clients = new Map();
+  for (const mtype of mtypes) {
+    for (const id of Object.keys(await call(conn, "getSubscribedClients", [mtype]))) {
+      if (!clients.has(id)) clients.set(id, { id, mtypes: new Set() });
+      clients.get(id).mtypes.add(mtype);
+    }
+  }
+  await Promise.all(
+    [...clients.values()].map(async (client) => {
+      const meta = await call(conn, "getMetadata", [client.id]).catch(() => ({}));
+      client.name = meta["samp.name"] || client.id;
+      client.about = meta["samp.description.text"] || "";
+    }),
+  );
+  return [...clients.values()].sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** Send to one client and wait until it says that it has taken the data. */
+export async function sendTo(conn, id, mtype, params) {
+  const answer = await call(conn, "callAndWait", [id, new samp.Message(mtype, params), "60"], 70000);
+  if (answer["samp.status"] === "samp.ok") return;
+  throw new Error(answer["samp.error"]?.["samp.errortxt"] || "it did not load the data");
+}
+
+/** Send to every subscribed client; how many there were. */
+export async function sendToAll(conn, mtype, params) {
+  const recipients = await call(conn, "notifyAll", [new samp.Message(mtype, params)]);
+  return recipients.length;
+}

@@ -1,0 +1,235 @@
+// The menu of a send button, and the line that says what became of a message.
+import { HubError, clientsFor, connect, disconnect, isConnected, sendTo, sendToAll } from "./samp-hub.js";
+import { shareable } from "./signed.js";
+
+const KINDS = { "table.load.votable": "table", "table.load.fits": "table", "image.load.fits": "image" };
+const FORMATS = { fits: "application/fits", xml: "application/x-votable+xml", vot: "application/x-votable+xml" };
+
+let menu, status, current;
+
+function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "onclick") node.addEventListener("click", value);
+    else node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+function say(text, problem = false) {
+  if (!status) {
+    status = element("div", { class: "toast-container position-fixed bottom-0 end-0 p-3" });
+    status.append(element("div", { role: "status", "aria-live": "polite", id: "samp-status" }));
+    document.body.append(status);
+  }
+  const line = status.firstChild;
+  line.className = text ? `alert py-2 px-3 mb-0 shadow ${problem ? "alert-warning" : "alert-light border"}` : "";
+  line.textContent = text;
+}
+
+function clientMetadata() {
+  const name = document.querySelector(".navbar-brand")?.textContent.trim() || "vogate";
+  return {
+    "samp.name": name,
+    "samp.description.text": `${name}: ${document.title}`,
+    "samp.icon.url": new URL("../icon-48.png", import.meta.url).href,
+    "samp.documentation.url": location.origin + "/",
+    "home.page": location.origin + "/",
+  };
+}
+
+/** What a button stands for: [{mtype, url, name}]. */
+function itemsOf(button) {
+  if (button.dataset.samp) {
+    return [{ mtype: button.dataset.samp, url: button.dataset.url, name: button.dataset.name || "product" }];
+  }
+  const container = document.querySelector(button.dataset.sampSelected) ?? document;
+  return [...container.querySelectorAll("[data-samp-item]:checked")].map((box) => ({
+    mtype: box.dataset.mtype,
+    url: box.dataset.url,
+    name: box.dataset.name || "product",
+  }));
+}
+
+async function message(item) {
+  const { url } = await shareable(item.url);
+  const params = { url, name: item.name };
+  // The same id each time, so that an application replaces what it loaded before.
+  const id = new URL(item.url, location.href).href;
+  if (item.mtype === "spectrum.load.ssa-generic") {
+    const extension = new URL(url).pathname.split(".").pop().toLowerCase();
+    const format = FORMATS[extension] ?? "application/fits";
+    return { ...params, "spectrum-id": id, meta: { "Access.Reference": url, "Access.Format": format, "vox:spectrum_title": item.name } };
+  }
+  return { ...params, [`${KINDS[item.mtype] ?? "table"}-id`]: id };
+}
+
+async function send(client, items) {
+  hide();
+  const what = items.length === 1 ? items[0].name : `${items.length} products`;
+  const whom = client?.name ?? "all applications";
+  say(`Sending ${what} to ${whom} …`);
+  try {
+    const conn = await connect(clientMetadata());
+    let sent = 0;
+    let receivers = 0;
+    for (const item of items) {
+      const params = await message(item);
+      if (client) {
+        if (!client.mtypes.has(item.mtype)) continue;
+        await sendTo(conn, client.id, item.mtype, params);
+        receivers = 1;
+      } else {
+        receivers = Math.max(receivers, await sendToAll(conn, item.mtype, params));
+      }
+      sent += 1;
+    }
+    if (!receivers) say("No application that takes this is connected to the hub. Start TOPCAT or Aladin and try again.", true);
+    else if (client) say(`${client.name} has loaded ${sent === items.length ? what : `${sent} of ${items.length} products`}.`);
+    else say(`Sent ${what} to ${receivers} application${receivers === 1 ? "" : "s"}.`);
+  } catch (error) {
+    say(`${whom} did not take ${what}: ${error.message}`, true);
+  }
+}
+
+async function copyUrl(items) {
+  hide();
+  try {
+    const links = await Promise.all(items.map((item) => shareable(item.url)));
+    await navigator.clipboard.writeText(links.map((link) => link.url).join("\n"));
+    const expires = links.find((link) => link.expires)?.expires;
+    say(`${links.length === 1 ? "URL" : `${links.length} URLs`} copied${expires ? `; valid until ${expires.toLocaleTimeString()}` : ""}.`);
+  } catch (error) {
+    say(`The URL could not be copied: ${error.message}`, true);
+  }
+}
+
+function download(items) {
+  hide();
+  items.forEach((item, number) => {
+    const link = element("a", { href: item.url, download: "" });
+    // Browsers drop downloads that are started in the same instant.
+    setTimeout(() => link.click(), number * 400);
+  });
+}
+
+function entry(text, action, note = "") {
+  const item = element("button", { type: "button", role: "menuitem", class: "dropdown-item", tabindex: "-1", onclick: action }, text);
+  if (note) item.append(element("span", { class: "d-block small text-secondary text-wrap" }, note));
+  return item;
+}
+
+function fallbacks(items) {
+  const some = items.length > 1;
+  return [
+    element("div", { role: "separator", class: "dropdown-divider" }),
+    entry(some ? `Download ${items.length} files` : "Download", () => download(items)),
+    entry(some ? "Copy URLs" : "Copy URL", () => copyUrl(items)),
+    ...(isConnected() ? [entry("Disconnect from the hub", () => (disconnect(), hide(), say("Disconnected from the SAMP hub.")))] : []),
+  ];
+}
+
+function note(...text) {
+  return element("div", { class: "px-3 py-1 small text-wrap", role: "presentation" }, ...text);
+}
+
+function show(...children) {
+  menu.replaceChildren(...children);
+  place();
+  menu.querySelector("[role=menuitem]")?.focus();
+}
+
+function place() {
+  const box = current.getBoundingClientRect();
+  const width = Math.min(300, innerWidth - 16);
+  Object.assign(menu.style, { position: "fixed", margin: "0", inset: "auto", width: `${width}px`, maxHeight: "60vh", overflowY: "auto" });
+  menu.style.left = `${Math.max(8, Math.min(box.left, innerWidth - width - 8))}px`;
+  const below = box.bottom + 4;
+  const height = menu.offsetHeight;
+  menu.style.top = `${below + height < innerHeight ? below : Math.max(8, box.top - height - 4)}px`;
+}
+
+function hide() {
+  if (menu?.matches(":popover-open")) menu.hidePopover();
+}
+
+async function list(items) {
+  if (!items.length) return show(note("Nothing is selected: tick the products to send."));
+  const owner = current;
+  show(note("Looking for a SAMP hub …"), ...fallbacks(items));
+  try {
+    const conn = await connect(clientMetadata(), () =>
+      show(note("A SAMP hub is running. Allow the connection in its window."), ...fallbacks(items)),
+    );
+    const clients = await clientsFor(conn, [...new Set(items.map((item) => item.mtype))]);
+    if (current !== owner || !menu.matches(":popover-open")) return undefined;
+    if (!clients.length) {
+      return show(note("The hub is running, but no application that takes this is connected."), entry("Look again", () => list(items)), ...fallbacks(items));
+    }
+    return show(
+      entry(`Send to all (${clients.length})`, () => send(null, items)),
+      ...clients.map((client) => entry(client.name, () => send(client, items), client.about)),
+      ...fallbacks(items),
+    );
+  } catch (error) {
+    if (current !== owner) return undefined;
+    const absent = error instanceof HubError && error.reason === "absent";
+    say(error.message, true);
+    return show(
+      note(element("strong", {}, error.message), absent ? " Start TOPCAT, Aladin or another SAMP hub, then try again; or download the file." : ""),
+      entry("Try again", () => list(items)),
+      ...fallbacks(items),
+    );
+  }
+}
+
+function move(event) {
+  const items = [...menu.querySelectorAll("[role=menuitem]")];
+  const at = items.indexOf(document.activeElement);
+  const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: items.length - 1 }[event.key];
+  if (to !== undefined && items.length) {
+    event.preventDefault();
+    items.at(to % items.length).focus();
+  } else if (event.key === "Tab" || event.key === "Escape") {
+    const owner = current;
+    hide();
+    owner?.focus();
+  }
+}
+
+function open(button) {
+  if (!menu) {
+    menu = element("div", { popover: "auto", role: "menu", class: "dropdown-menu shadow", "aria-label": "Send by SAMP" });
+    menu.classList.add("d-block"); // Bootstrap hides .dropdown-menu; the popover attribute decides here
+    menu.addEventListener("keydown", move);
+    menu.addEventListener("toggle", (event) => {
+      const isOpen = event.newState === "open";
+      menu.classList.toggle("d-block", isOpen);
+      current?.setAttribute("aria-expanded", String(isOpen));
+    });
+    document.body.append(menu);
+  }
+  if (menu.matches(":popover-open")) hide();
+  current = button;
+  menu.classList.add("d-block");
+  menu.showPopover();
+  list(itemsOf(button));
+}
+
+/** Turn on the send buttons of the page, present and future. */
+export function startSamp() {
+  const mark = (root) =>
+    root.querySelectorAll("[data-samp], [data-samp-selected]").forEach((button) => {
+      button.setAttribute("aria-haspopup", "menu");
+      button.setAttribute("aria-expanded", "false");
+      button.hidden = false;
+    });
+  mark(document);
+  document.addEventListener("vogate:content", (event) => mark(event.target));
+  document.addEventListener("htmx:load", (event) => mark(event.target));
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-samp], [data-samp-selected]");
+    if (button) open(button);
+  });
+}
