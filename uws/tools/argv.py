@@ -61,9 +61,7 @@ def _text(value: Any) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _alone(
-    kind: str, name: str, values: Mapping[str, Any], inputs: Mapping[str, Sequence[str]]
-) -> list[str]:
+def _alone(kind: str, name: str, values: Mapping[str, Any], inputs: Mapping[str, Sequence[str]]) -> list[str]:
     texts = _texts(kind, name, values, inputs)
     for text in texts:
         if text.startswith("-") and not _is_number(text):

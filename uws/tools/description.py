@@ -266,7 +266,6 @@ class Tool:
             elif not conversion.is_blank(raw):
                 given[parameter.name] = raw
         accepted: dict[str, Any] = {}
-        failed: set[str] = set()
         for parameter in self._in_order_of_conditions():
             if not parameter.applies(accepted):
                 continue
@@ -274,8 +273,7 @@ class Tool:
                 accepted[parameter.name] = conversion.chosen(parameter, given.get(parameter.name))
             except UsageError as fault:
                 faults.append(fault)
-                failed.add(parameter.name)
-        faults += [fault for rule in self.rules if (fault := self._broken(rule, accepted))]
+        faults += [broken for rule in self.rules if (broken := self._broken(rule, accepted))]
         order = [p.name for p in self.parameters]
         return {name: accepted[name] for name in order if accepted.get(name) is not None}, faults
 

@@ -75,7 +75,7 @@ def convert(parameter: Parameter, raw: Any) -> Any:
 
 
 def _pieces(raw: Any) -> list[Any]:
-    return [piece for piece in re.split(r"[,;\n]", raw)] if isinstance(raw, str) else [raw]
+    return list(re.split(r"[,;\n]", raw)) if isinstance(raw, str) else [raw]
 
 
 def _one(parameter: Parameter, raw: Any) -> Any:
