@@ -1,0 +1,158 @@
+"""The published tables: which files are current, and what is in them.
+
+`$VOGATE_HOME/archive/` holds one DuckDB file per schema and version, and `manifest.json`, which is
+replaced atomically and names the current files.  A reader that holds a `Manifest` keeps a consistent
+view: files are never rewritten, and those of the version before stay until the next publication.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from gateway.vo.columns import Column, ForeignKey, Schema, Table
+
+FORMAT = 1
+"""Stamp of the layout of the files; a manifest of another format has to be published anew."""
+
+__all__ = ["FORMAT", "Manifest", "alias", "current", "folder", "manifest_path", "parse", "serialise"]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One version of the archive."""
+
+    version: int = 0
+    """Grows by one with every publication; 0 where nothing was published."""
+    schemas: tuple[Schema, ...] = ()
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """Schema name -> DuckDB file."""
+
+    def schema(self, name: str) -> Schema | None:
+        """The schema of that name, without regard to case."""
+        wanted = name.lower()
+        return next((item for item in self.schemas if item.name.lower() == wanted), None)
+
+    def table(self, schema: str, name: str) -> Table:
+        """A table by its names, without regard to case.
+
+        Raises
+        ------
+        KeyError
+            If there is no such table.
+        """
+        found = self.schema(schema)
+        wanted = name.lower()
+        for table in found.tables if found else ():
+            if table.name.lower() == wanted:
+                return table
+        raise KeyError(f"{schema}.{name}")
+
+
+def alias(schema: str) -> str:
+    """Name under which a query worker attaches the file of `schema`."""
+    return f"s_{schema}"
+
+
+def folder() -> Path:
+    return Path(settings.VOGATE_ARCHIVE)
+
+
+def manifest_path() -> Path:
+    return folder() / "manifest.json"
+
+
+def _plain(value: Any) -> Any:
+    """A dataclass as JSON, without what has its default."""
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if not isinstance(value, Column | ForeignKey | Table | Schema):
+        return value
+    return {
+        item.name: _plain(getattr(value, item.name))
+        for item in fields(value)
+        if getattr(value, item.name) != item.default
+    }
+
+
+def serialise(manifest: Manifest) -> str:
+    """The text of `manifest.json`; paths are relative to its folder."""
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "version": manifest.version,
+            "files": {schema: path.name for schema, path in manifest.files.items()},
+            "schemas": _plain(manifest.schemas),
+        },
+        indent=1,
+        ensure_ascii=False,
+    )
+
+
+def _table(raw: dict[str, Any]) -> Table:
+    raw = dict(raw)
+    raw["columns"] = tuple(Column(**column) for column in raw["columns"])
+    raw["keys"] = tuple(
+        ForeignKey(
+            **{
+                **key,
+                "from_columns": tuple(key["from_columns"]),
+                "target_columns": tuple(key["target_columns"]),
+            }
+        )
+        for key in raw.get("keys", ())
+    )
+    raw["info"] = tuple((name, value) for name, value in raw.get("info", ()))
+    if raw.get("position"):
+        raw["position"] = tuple(raw["position"])
+    return Table(**raw)
+
+
+def parse(text: str, where: Path) -> Manifest:
+    """Inverse of `serialise`; `where` is the folder of the files.
+
+    A manifest of another `FORMAT` counts as an empty archive: its tables have to be published again.
+    """
+    raw = json.loads(text)
+    if raw.get("format") != FORMAT:
+        return Manifest(version=int(raw.get("version", 0)))
+    schemas = tuple(
+        Schema(**{**schema, "tables": tuple(_table(table) for table in schema["tables"])})
+        for schema in raw["schemas"]
+    )
+    return Manifest(raw["version"], schemas, {name: where / file for name, file in raw["files"].items()})
+
+
+_lock = threading.Lock()
+_cached: tuple[tuple[Any, ...], Manifest] = ((), Manifest())
+
+
+def current() -> Manifest:
+    """The manifest as it is now; read again only when the file was replaced.
+
+    An archive without a manifest is the empty `Manifest` with version 0.
+    """
+    global _cached
+    path = manifest_path()
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return Manifest()
+    # The inode tells replacements within one tick of the clock apart.
+    stamp = (str(path), status.st_ino, status.st_mtime_ns, status.st_size)
+    key, manifest = _cached
+    if key == stamp:
+        return manifest
+    with _lock:
+        with open(path, encoding="utf-8") as file:
+            status = os.fstat(file.fileno())
+            manifest = parse(file.read(), path.parent)
+        _cached = ((str(path), status.st_ino, status.st_mtime_ns, status.st_size), manifest)
+    return manifest
