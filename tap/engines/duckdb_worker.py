@@ -1,0 +1,161 @@
+"""A DuckDB query worker: one process, one connection, one query at a time.
+
+Started by `tap.engines.pool` as `python -m tap.engines.duckdb_worker FD LIFELINE CONFIGURATION`.  It
+attaches the archive's files read-only, locks its configuration, and answers queries on the socket FD
+until that or the pipe LIFELINE is closed.  It imports no Django and reads no file but those attached.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import select
+import socket
+import sys
+import threading
+
+import duckdb
+import pyarrow as pa
+
+from tap.adql import functions
+from tap.engines import wire
+
+BATCH_ROWS = 16384
+UPLOAD_SCHEMA = "tap_upload"
+
+
+def quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def connect(configuration: dict[str, object]) -> duckdb.DuckDBPyConnection:
+    """A connection that can read the archive and nothing else.
+
+    `configuration` has `files` (alias -> path), `memory_limit`, `temp_directory` and
+    `max_temp_directory_size`.
+    """
+    connection = duckdb.connect(
+        config={
+            "threads": 1,
+            "memory_limit": configuration["memory_limit"],
+            "temp_directory": configuration["temp_directory"],
+            "max_temp_directory_size": configuration["max_temp_directory_size"],
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_community_extensions": False,
+        }
+    )
+    files = configuration["files"]
+    assert isinstance(files, dict)
+    for alias, path in files.items():
+        path = str(path).replace("'", "''")
+        connection.execute(f"ATTACH '{path}' AS {quote(alias)} (READ_ONLY)")
+    connection.execute(f"CREATE SCHEMA {UPLOAD_SCHEMA}")
+    connection.execute("SET TimeZone='UTC'")
+    functions.register(connection)
+    connection.execute("SET enable_external_access=false")
+    connection.execute("SET lock_configuration=true")
+    return connection
+
+
+def die_with_master(lifeline: int) -> None:
+    """End this process when the master is gone, even in the middle of a query."""
+    master = os.getppid()
+
+    def watch() -> None:
+        while True:
+            readable, _, _ = select.select([lifeline], [], [], 1.0)
+            if (readable and not os.read(lifeline, 1)) or os.getppid() != master:
+                os._exit(0)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+
+class Uploads:
+    """The tables of one query; gone when it ends."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self.names: list[str] = []
+
+    def add(self, name: str, rows: pa.Table) -> None:
+        # A copy in DuckDB's own form has statistics and joins faster than a scan of Arrow.
+        self.names.append(name)
+        self.connection.register("incoming", rows)
+        try:
+            self.connection.execute(f"CREATE TABLE {UPLOAD_SCHEMA}.{quote(name)} AS SELECT * FROM incoming")
+        finally:
+            self.connection.unregister("incoming")
+
+    def clear(self) -> None:
+        for name in self.names:
+            self.connection.execute(f"DROP TABLE IF EXISTS {UPLOAD_SCHEMA}.{quote(name)}")
+        self.names.clear()
+
+
+def answer(sock: socket.socket, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Run one query and stream its batches; a failure of the query becomes a FAILURE frame."""
+    try:
+        # `sql` streams, where `execute` would collect everything first.
+        reader = connection.sql(sql).to_arrow_reader(BATCH_ROWS)
+        wire.send(sock, wire.SCHEMA, reader.schema.serialize())
+        for batch in reader:
+            if batch.num_rows:
+                wire.send(sock, wire.BATCH, batch.serialize())
+        reader.close()
+    except (duckdb.Error, pa.ArrowException, OSError, RuntimeError, MemoryError, AttributeError) as error:
+        if isinstance(error, ConnectionError):
+            raise
+        failure = {"kind": type(error).__name__, "message": str(error)}
+        wire.send(sock, wire.FAILURE, json.dumps(failure).encode())
+        return
+    wire.send(sock, wire.END)
+
+
+def serve(sock: socket.socket, connection: duckdb.DuckDBPyConnection) -> None:
+    uploads = Uploads(connection)
+    refused = ""
+    while True:
+        kind, payload = wire.receive(sock)
+        if kind == wire.UPLOAD:
+            name = json.loads(payload)["name"]
+            _, rows = wire.receive(sock)
+            try:
+                uploads.add(name, pa.ipc.open_stream(pa.py_buffer(rows)).read_all())
+            except (duckdb.Error, pa.ArrowException, MemoryError) as error:
+                refused = f"The uploaded table {name} could not be taken in: {error}"
+        elif kind == wire.QUERY:
+            if refused:
+                failure = {"kind": "Upload", "message": refused}
+                wire.send(sock, wire.FAILURE, json.dumps(failure).encode())
+            else:
+                answer(sock, connection, payload.decode())
+            uploads.clear()
+            refused = ""
+
+
+def main(arguments: list[str]) -> int:
+    sock = socket.socket(fileno=int(arguments[0]))
+    die_with_master(int(arguments[1]))
+    configuration = json.loads(arguments[2])
+    # A last defence should DuckDB's own accounting fail: the address space has a ceiling.
+    if ceiling := int(configuration.get("address_space", 0)):
+        resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        connection = connect(configuration)
+    except (duckdb.Error, OSError) as error:
+        failure = {"kind": type(error).__name__, "message": str(error)}
+        wire.send(sock, wire.FAILURE, json.dumps(failure).encode())
+        return 1
+    wire.send(sock, wire.READY)
+    try:
+        serve(sock, connection)
+    except (wire.ConnectionLost, BrokenPipeError):
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

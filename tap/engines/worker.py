@@ -1,0 +1,147 @@
+"""The master's side of one query worker process."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tap
+from gateway.vo.errors import NotAvailable
+from tap.engines import wire
+
+ROOT = Path(tap.__file__).resolve().parent.parent
+START_SECONDS = 30.0
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one worker may use."""
+
+    memory: str = "768MB"
+    temporary_files: str = "8GB"
+    address_space: int = 8 << 30
+    """Ceiling of the process in bytes, for what DuckDB's own accounting does not see; 0 for none."""
+    scratch: Path = field(default_factory=lambda: Path("/tmp"))
+    """Folder for the temporary files; each worker has a folder of its own in it."""
+
+
+class Worker:
+    """One process that answers one query at a time.
+
+    The constructor returns at once; `ready` waits until the process has attached its files.
+    """
+
+    def __init__(self, version: int, files: Mapping[str, Path], limits: Limits) -> None:
+        self.version = version
+        self.scratch = limits.scratch / f"query-{os.getpid()}-{next(_numbers)}"
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        self._stopped = threading.Lock()
+        self._is_ready = False
+        configuration = {
+            "files": {alias: str(path) for alias, path in files.items()},
+            "memory_limit": limits.memory,
+            "max_temp_directory_size": limits.temporary_files,
+            "temp_directory": str(self.scratch),
+            "address_space": limits.address_space,
+        }
+        self.socket, theirs = socket.socketpair()
+        lifeline, self._lifeline = os.pipe()
+        try:
+            for end in (self.socket, theirs):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wire.BUFFER)
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wire.BUFFER)
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "tap.engines.duckdb_worker",
+                    str(theirs.fileno()),
+                    str(lifeline),
+                    json.dumps(configuration),
+                ],
+                pass_fds=(theirs.fileno(), lifeline),
+                stdin=subprocess.DEVNULL,
+                cwd=ROOT,
+                env=_environment(),
+                process_group=0,  # Ctrl-C is for the master, whose end the lifeline tells
+            )
+        except OSError as error:
+            self.socket.close()
+            os.close(self._lifeline)
+            raise NotAvailable("The query engine could not be started.") from error
+        finally:
+            theirs.close()
+            os.close(lifeline)
+
+    def ready(self) -> None:
+        """Wait until queries can be sent.
+
+        Raises
+        ------
+        NotAvailable
+            If the process could not open the archive's files, or died.
+        """
+        if self._is_ready:
+            return
+        self.socket.settimeout(START_SECONDS)
+        try:
+            kind, payload = wire.receive(self.socket)
+        except (TimeoutError, wire.ConnectionLost):
+            self.kill()
+            raise NotAvailable("The query engine did not start.", hint="Try again in a moment.") from None
+        if kind != wire.READY:
+            self.kill()
+            reason = json.loads(payload).get("message", "")
+            raise NotAvailable("The query engine could not open the archive.") from RuntimeError(reason)
+        self._is_ready = True
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def signal(self) -> None:
+        """SIGKILL, from any thread; whoever reads the socket sees its end and calls `kill`."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+
+    def kill(self) -> None:
+        """End the process now and free what it held; may be called twice."""
+        self.signal()
+        if not self._stopped.acquire(blocking=False):
+            return
+        self.socket.close()
+        os.close(self._lifeline)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=5)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def _environment() -> dict[str, str]:
+    """What a worker needs to import its modules, and no secret of the server's."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "HOME") if name in os.environ}
+    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def remove_stale_scratch(folder: Path) -> None:
+    """Remove what workers of dead masters left behind."""
+    for path in folder.glob("query-*-*"):
+        owner = path.name.split("-")[1]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(path, ignore_errors=True)
