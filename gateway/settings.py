@@ -180,6 +180,7 @@ REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 VOGATE_INPUT_RESOLVERS = ["obscore.inputs.resolve", "uws.results.resolve_input"]
 VOGATE_RESULT_DECORATORS = ["obscore.datalink.describe_result"]
 VOGATE_JOB_RUNNERS = {"tap": "tap.jobs.run"}
+VOGATE_PROVENANCE_RIGHTS = "uws.access.may_see"
 VOGATE_ERROR_RENDERERS = [
     ("/tap", "gateway.vo.dali.error_response"),
     ("/datalink", "gateway.vo.dali.error_response"),

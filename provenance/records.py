@@ -95,6 +95,11 @@ class AgentRecord:
     url: str = ""
     comment: str = ""
 
+    @property
+    def public_name(self) -> str:
+        """The name, without the domain where somebody's account name is an e-mail address."""
+        return self.name.split("@", 1)[0] or "user"
+
 
 @dataclass(frozen=True)
 class EntityRecord:
@@ -207,6 +212,12 @@ class DescriptionRecord:
     subtype: str = ""
     digest: str = ""
     """Gateway: SHA-256 of the tool's description, which pins what was run."""
+
+    @property
+    def key(self) -> str:
+        """The identifier of the description: `name@version`, with the digest's beginning."""
+        digest = f"+{self.digest[:12]}" if self.digest else ""
+        return f"{self.name}@{self.version or '0'}{digest}"
 
 
 @dataclass(frozen=True)

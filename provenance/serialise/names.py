@@ -1,0 +1,82 @@
+"""Qualified names for the identifiers of records.
+
+PROV writes every identifier as prefix and local part.  DIDs and URIs get a prefix for what stands before
+their last part; our own identifiers get the prefixes `job`, `tool`, `agent` and `vogate`.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from prov.identifier import Namespace, QualifiedName
+from prov.model import ProvDocument
+
+# The address that voprov and OPUS write; the Recommendation defines none.
+VOPROV = Namespace("voprov", "http://www.ivoa.net/documents/ProvenanceDM/index.html#")
+VOGATE = Namespace("vogate", "urn:vogate:provenance#")
+
+# A URI up to and with its last separator, and what is left.
+_URI = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*:.*[/?#=])([^/?#=]+)$")
+# What may stand in a local part without being percent-encoded by anyone.
+_SAFE = "/@~&+*?#$!-._:=,;()[]'%"
+
+
+class Names:
+    """Makes the qualified names of one document and remembers its prefixes.
+
+    Parameters
+    ----------
+    document
+        Gets the namespaces as they come into use.
+    base_url
+        Public URL of the service, without a slash at its end.
+    """
+
+    def __init__(self, document: ProvDocument, base_url: str) -> None:
+        self._document = document
+        self._own = {
+            "job": Namespace("job", f"{base_url}/jobs/"),
+            "tool": Namespace("tool", f"{base_url}/tools/"),
+            "agent": Namespace("agent", f"{base_url}/provenance/agent/"),
+        }
+        self._foreign: dict[str, Namespace] = {}
+        for namespace in (VOPROV, VOGATE):
+            document.add_namespace(namespace)
+
+    def _name(self, prefix: str, local: str) -> QualifiedName:
+        namespace = self._own[prefix]
+        self._document.add_namespace(namespace)
+        return namespace[quote(local, safe=_SAFE)]
+
+    def activity(self, key: str) -> QualifiedName:
+        return self._name("job", key)
+
+    def tool(self, key: str) -> QualifiedName:
+        return self._name("tool", key)
+
+    def parameter(self, activity: str, name: str) -> QualifiedName:
+        return self._name("job", f"{activity}#{name}")
+
+    def agent(self, identifier: str) -> QualifiedName:
+        """`user:7`, `site`, `anonymous`, or a URI such as an ORCID."""
+        return self._uri(identifier) or self._name("agent", identifier)
+
+    def entity(self, identifier: str) -> QualifiedName:
+        """A DID or another URI, a hash, a platform, or a job's result (`<job>/<name>`)."""
+        scheme, _, rest = identifier.partition(":")
+        if scheme in ("sha256", "platform") and "/" not in rest:
+            return VOGATE[identifier]
+        return self._uri(identifier) or self._name("job", identifier)
+
+    def _uri(self, identifier: str) -> QualifiedName | None:
+        match = _URI.match(identifier)
+        if not match:
+            return None
+        start, local = match.groups()
+        if start not in self._foreign:
+            kind = "did" if start.startswith("ivo:") else "ns"
+            count = sum(name.prefix.startswith(kind) for name in self._foreign.values())
+            self._foreign[start] = Namespace(f"{kind}{count + 1}", start)
+            self._document.add_namespace(self._foreign[start])
+        return self._foreign[start][quote(local, safe=_SAFE)]

@@ -1,0 +1,268 @@
+"""Records as a W3C PROV document, with the IVOA model's own attributes in the namespace `voprov`.
+
+How the classes that PROV does not know are written:
+
+=====================  =========================================================================
+ActivityDescription    an entity that is a prov:Plan, the plan of the activity's associations
+Parameter              an entity of type voprov:Parameter, with prov:value; WasConfiguredBy is a
+                       wasInfluencedBy of that type
+ParameterDescription   attributes of the parameter
+Usage-, Generation-    attributes (voprov:type, voprov:multiplicity, ...) of the relation
+Description
+Entity.generatedAtTime the time of wasGeneratedBy; invalidatedAtTime is a wasInvalidatedBy
+Content                vogate:sha256 and vogate:size of the entity
+=====================  =========================================================================
+
+E-mail addresses, telephone numbers and postal addresses of agents are never written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from prov.constants import PROV, PROV_LABEL, PROV_LOCATION, PROV_ROLE, PROV_TYPE, PROV_VALUE
+from prov.identifier import QualifiedName
+from prov.model import ProvDocument
+
+from provenance.records import (
+    ActivityRecord,
+    AgentRecord,
+    AgentType,
+    Document,
+    EntityRecord,
+    ParameterRecord,
+    platform_entity,
+)
+from provenance.serialise.names import VOGATE, VOPROV, Names
+
+Attributes = list[tuple[QualifiedName, Any]]
+
+
+def prov_json(document: Document, base_url: str) -> str:
+    """PROV-JSON (W3C member submission 2013)."""
+    text = to_prov(document, base_url).serialize(format="json", indent=1)
+    assert text is not None
+    return text
+
+
+def prov_n(document: Document, base_url: str) -> str:
+    """PROV-N (W3C Recommendation 2013)."""
+    return to_prov(document, base_url).get_provn()
+
+
+def prov_xml(document: Document, base_url: str) -> str:
+    """PROV-XML (W3C Note 2013)."""
+    text = to_prov(document, base_url).serialize(format="xml")
+    assert text is not None
+    return text
+
+
+def to_prov(document: Document, base_url: str) -> ProvDocument:
+    """The records as a document of the `prov` library.
+
+    Parameters
+    ----------
+    document
+        What `provenance.recorder.document` returns.
+    base_url
+        Public URL of the service; identifiers and relative locations are completed with it.
+    """
+    return _Builder(base_url.rstrip("/")).build(document)
+
+
+def _present(pairs: list[tuple[QualifiedName, Any]]) -> Attributes:
+    """Without the slots that are empty."""
+    return [(name, value) for name, value in pairs if value not in ("", None)]
+
+
+class _Builder:
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        self.prov = ProvDocument()
+        self.names = Names(self.prov, base_url)
+        self.seen: set[QualifiedName] = set()
+        # Relations to entities that may be described later on; they are written at the end.
+        self.later: list[Callable[[], object]] = []
+
+    def build(self, document: Document) -> ProvDocument:
+        for activity in document.activities:
+            self._activity(activity)
+            self._relations(activity)
+        known = {activity.key for activity in document.activities}
+        for activity in document.activities:
+            for informant in activity.informedBy:
+                if informant not in known:
+                    self.prov.activity(self.names.activity(informant))
+                    known.add(informant)
+                self.prov.communication(self.names.activity(activity.key), self.names.activity(informant))
+        for entity in document.entities:
+            self._entity(entity)
+        for write in self.later:
+            write()
+        return self.prov
+
+    def _first(self, name: QualifiedName) -> bool:
+        """True once per name."""
+        new = name not in self.seen
+        self.seen.add(name)
+        return new
+
+    def _location(self, location: str) -> str:
+        return self.base_url + location if location.startswith("/") else location
+
+    def _activity(self, activity: ActivityRecord) -> None:
+        attributes = [
+            (PROV_LABEL, activity.name),
+            (PROV_LOCATION, self._location(activity.location)),
+            (VOPROV["name"], activity.name),
+            (VOPROV["comment"], activity.comment),
+            (VOGATE["phase"], activity.phase),
+            (VOGATE["exitCode"], activity.exitCode),
+            (VOGATE["attempt"], activity.attempt),
+            (VOGATE["runId"], activity.runId),
+            (VOGATE["invalidatedAtTime"], activity.invalidatedAtTime),
+        ]
+        self.prov.activity(
+            self.names.activity(activity.key), activity.startTime, activity.endTime, _present(attributes)
+        )
+
+    def _relations(self, activity: ActivityRecord) -> None:
+        name = self.names.activity(activity.key)
+        plan = self._plan(activity)
+        for parameter in activity.parameters:
+            self._parameter(activity, name, parameter)
+        for used in activity.used:
+            entity = self._entity(used.entity)
+            attributes = [
+                (PROV_ROLE, used.role),
+                (VOPROV["type"], str(used.type)),
+                (VOPROV["description"], used.description),
+                (VOPROV["multiplicity"], used.multiplicity),
+            ]
+            self.prov.usage(name, entity, used.time, other_attributes=_present(attributes))
+        if activity.platform:
+            entity = self._entity(platform_entity(activity.platform))
+            context = [(PROV_ROLE, "platform"), (VOPROV["type"], "Context")]
+            self.prov.usage(name, entity, other_attributes=context)
+        for made in activity.generated:
+            entity = self._entity(made.entity)
+            attributes = [
+                (PROV_ROLE, made.role),
+                (VOPROV["type"], str(made.type)),
+                (VOPROV["description"], made.description),
+                (VOPROV["multiplicity"], made.multiplicity),
+            ]
+            time = made.entity.generatedAtTime
+            self.prov.generation(entity, name, time, other_attributes=_present(attributes))
+            for source in made.derivedFrom:
+                self.later.append(partial(self._derivation, entity, source))
+        for agent in activity.agents:
+            role = _present([(PROV_ROLE, str(agent.role))])
+            self.prov.association(name, self._agent(agent), plan, other_attributes=role)
+        if not activity.agents:
+            self.prov.association(name, None, plan)
+
+    def _plan(self, activity: ActivityRecord) -> QualifiedName:
+        tool = activity.description
+        name = self.names.tool(tool.key)
+        if self._first(name):
+            attributes = [
+                (PROV_TYPE, PROV["Plan"]),
+                (PROV_TYPE, VOPROV["ActivityDescription"]),
+                (PROV_LABEL, tool.name),
+                (VOPROV["name"], tool.name),
+                (VOPROV["version"], tool.version),
+                (VOPROV["description"], tool.description),
+                (VOPROV["docurl"], self._location(tool.docurl)),
+                (VOPROV["type"], tool.type),
+                (VOPROV["subtype"], tool.subtype),
+                (VOGATE["digest"], tool.digest),
+            ]
+            self.prov.entity(name, _present(attributes))
+        return name
+
+    def _parameter(self, activity: ActivityRecord, configured: QualifiedName, item: ParameterRecord) -> None:
+        name = self.names.parameter(activity.key, item.name)
+        described = [
+            (VOPROV["valueType"], item.valueType),
+            (VOPROV["unit"], item.unit),
+            (VOPROV["ucd"], item.ucd),
+            (VOPROV["utype"], item.utype),
+            (VOPROV["description"], item.description),
+            (VOPROV["min"], item.min),
+            (VOPROV["max"], item.max),
+            (VOPROV["default"], item.default),
+        ]
+        attributes: Attributes = [
+            (PROV_TYPE, VOPROV["Parameter"]),
+            (PROV_LABEL, item.name),
+            (PROV_VALUE, item.value),
+            (VOPROV["name"], item.name),
+            *_present(described),
+            *((VOPROV["options"], option) for option in item.options),
+        ]
+        self.prov.entity(name, attributes)
+        relation = [(PROV_TYPE, VOPROV["WasConfiguredBy"]), (VOPROV["artefactType"], "Parameter")]
+        self.prov.influence(configured, name, other_attributes=relation)
+
+    def _bare_entity(self, identifier: str) -> QualifiedName:
+        """An entity of which perhaps only the identifier is known here."""
+        name = self.names.entity(identifier)
+        if self._first(name):
+            self.prov.entity(name)
+        return name
+
+    def _derivation(self, made: QualifiedName, source: str) -> None:
+        self.prov.derivation(made, self._bare_entity(source))
+
+    def _membership(self, whole: QualifiedName, member: str) -> None:
+        self.prov.membership(whole, self._bare_entity(member))
+
+    def _entity(self, entity: EntityRecord) -> QualifiedName:
+        name = self.names.entity(entity.id)
+        if not self._first(name):
+            return name
+        attributes = _present(
+            [
+                (PROV_TYPE, VOPROV["DatasetEntity" if entity.value is None else "ValueEntity"]),
+                (PROV_TYPE, PROV["Collection"] if entity.members else None),
+                (PROV_LABEL, entity.name),
+                (PROV_LOCATION, self._location(entity.location)),
+                (VOPROV["name"], entity.name),
+                (VOPROV["contentType"], entity.contentType),
+                (VOPROV["comment"], entity.comment),
+                (VOGATE["sha256"], entity.sha256),
+                (VOGATE["size"], entity.size),
+                (VOGATE["rights"], entity.rights),
+                (VOGATE["collection"], entity.collection),
+            ]
+        )
+        if entity.value is not None:
+            attributes.append((PROV_VALUE, entity.value))
+        self.prov.entity(name, attributes)
+        if entity.invalidatedAtTime:
+            self.prov.invalidation(name, None, entity.invalidatedAtTime)
+        for member in entity.members:
+            self.later.append(partial(self._membership, name, member))
+        for agent in entity.agents:
+            role = _present([(PROV_ROLE, str(agent.role))])
+            self.prov.attribution(name, self._agent(agent), other_attributes=role)
+        return name
+
+    def _agent(self, agent: AgentRecord) -> QualifiedName:
+        name = self.names.agent(agent.id)
+        if self._first(name):
+            kind = PROV[agent.type] if agent.type in set(AgentType) else None
+            attributes = [
+                (PROV_TYPE, kind),
+                (PROV_LABEL, agent.public_name),
+                (VOPROV["name"], agent.public_name),
+                (VOPROV["type"], str(agent.type)),
+                (VOPROV["affiliation"], agent.affiliation),
+                (VOPROV["url"], agent.url),
+                (VOPROV["comment"], agent.comment),
+            ]
+            self.prov.agent(name, _present(attributes))
+        return name
