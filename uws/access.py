@@ -60,6 +60,21 @@ def get_job(id: str, caller: Caller, *, tool: str = "") -> Job:
     return job
 
 
+def may_see(id: str, caller: Caller) -> bool:
+    """Whether the caller may see the job and what hangs on it (`VOGATE_PROVENANCE_RIGHTS`).
+
+    Raises
+    ------
+    NotFound
+        If there is no such job.
+    """
+    try:
+        get_job(id, caller)
+    except Forbidden:
+        return False
+    return True
+
+
 def jobs_of(caller: Caller) -> QuerySet[Job]:
     """The caller's own jobs, oldest first: what lists show.
 
