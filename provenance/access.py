@@ -32,7 +32,9 @@ def check(job_id: str, caller: Caller) -> None:
     if allowed or _remembers(job_id, caller):
         return
     if not models.Activity.objects.filter(job=job_id, invalidatedAtTime__isnull=True).exists():
-        raise NotFound("There is no such job.", hint="Check the address; provenance is written when a job ends.")
+        raise NotFound(
+            "There is no such job.", hint="Check the address; provenance is written when a job ends."
+        )
     if not caller.is_authenticated:
         raise NotAuthenticated("This provenance belongs to someone's job.", hint="Sign in, or send a token.")
     raise Forbidden("This provenance belongs to another user's job.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TypeVar
 
 from django.db import models as db
@@ -18,6 +19,8 @@ from provenance.records import (
     RelationType,
     UsedRecord,
     platform_entity,
+    result_id,
+    result_of,
 )
 
 __all__ = ["anonymise", "document", "forget", "record"]
@@ -45,7 +48,7 @@ def record(activity: ActivityRecord) -> models.Activity:
 
 def _write(activity: ActivityRecord) -> models.Activity:
     _check_origins(activity)
-    uses = list(activity.used)
+    uses = _with_own_results(activity.used)
     if activity.platform:
         platform = platform_entity(activity.platform)
         uses.append(UsedRecord(platform, role="platform", type=RelationType.CONTEXT))
@@ -94,6 +97,20 @@ def _write(activity: ActivityRecord) -> models.Activity:
     )
     _write_communications(activity, row)
     return row
+
+
+def _with_own_results(uses: Iterable[UsedRecord]) -> list[UsedRecord]:
+    """The uses; a result of ours that is named by its address becomes the entity that its job generated."""
+    uses = list(uses)
+    named = {use.entity.id: result_of(use.entity.id) for use in uses}
+    ids = {address: result_id(*result) for address, result in named.items() if result}
+    if ids:
+        ours = set(models.Entity.objects.filter(id__in=ids.values()).values_list("id", flat=True))
+        ids = {address: key for address, key in ids.items() if key in ours}
+    return [
+        replace(use, entity=replace(use.entity, id=ids[use.entity.id])) if use.entity.id in ids else use
+        for use in uses
+    ]
 
 
 def _insert(rows: Iterable[Row]) -> None:

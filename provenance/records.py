@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -28,6 +29,7 @@ __all__ = [
     "UsedRecord",
     "platform_entity",
     "result_id",
+    "result_of",
     "upload_id",
 ]
 
@@ -67,6 +69,15 @@ class RelationType(StrEnum):
     QUALITY = "Quality"
     LOG = "Log"
     CONTEXT = "Context"
+
+
+_RESULT_PATH = re.compile(r"^(?:https?://[^/]+)?/(?:.*/)?async/([a-z2-7]{26})/results/([^/?#]+)$")
+
+
+def result_of(location: str) -> tuple[str, str] | None:
+    """Job and result name of the address of a UWS result, None for another address."""
+    match = _RESULT_PATH.match(location)
+    return (match.group(1), match.group(2)) if match else None
 
 
 def result_id(job_id: str, name: str) -> str:

@@ -20,6 +20,12 @@ VOGATE = Namespace("vogate", "urn:vogate:provenance#")
 _URI = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*:.*[/?#=])([^/?#=]+)$")
 # What may stand in a local part without being percent-encoded by anyone.
 _SAFE = "/@~&+*?#$!-._:=,;()[]'%"
+_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def _local(text: str) -> str:
+    """A local part that every serialisation can write, percent-encoded where there is no other way."""
+    return quote(_BARE_PERCENT.sub("%25", text), safe=_SAFE)
 
 
 class Names:
@@ -47,7 +53,7 @@ class Names:
     def _name(self, prefix: str, local: str) -> QualifiedName:
         namespace = self._own[prefix]
         self._document.add_namespace(namespace)
-        return namespace[quote(local, safe=_SAFE)]
+        return namespace[_local(local)]
 
     def activity(self, key: str) -> QualifiedName:
         return self._name("job", key)
@@ -66,7 +72,7 @@ class Names:
         """A DID or another URI, a hash, a platform, or a job's result (`<job>/<name>`)."""
         scheme, _, rest = identifier.partition(":")
         if scheme in ("sha256", "platform") and "/" not in rest:
-            return VOGATE[identifier]
+            return VOGATE[_local(identifier)]
         return self._uri(identifier) or self._name("job", identifier)
 
     def _uri(self, identifier: str) -> QualifiedName | None:
@@ -79,4 +85,4 @@ class Names:
             count = sum(name.prefix.startswith(kind) for name in self._foreign.values())
             self._foreign[start] = Namespace(f"{kind}{count + 1}", start)
             self._document.add_namespace(self._foreign[start])
-        return self._foreign[start][quote(local, safe=_SAFE)]
+        return self._foreign[start][_local(local)]
