@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+from textwrap import wrap
 from xml.sax.saxutils import escape, quoteattr
 
 from provenance.records import ActivityRecord, Document, EntityRecord, ParameterRecord, RelationType
@@ -179,7 +180,7 @@ class _Drawing:
             plural = "s" if len(self.lost) > 1 else ""
             lines.append(f"attempt {activity.attempt}; lost before: attempt{plural} {attempts}")
         if activity.phase == "ERROR" and activity.comment:
-            lines.append(activity.comment)
+            lines += wrap(activity.comment, 42, max_lines=3, placeholder=" …")
         if activity.invalidatedAtTime:
             lines.append("deleted " + _time(activity.invalidatedAtTime))
         return lines

@@ -92,6 +92,12 @@ def test_a_failure_shows_its_reason_and_lost_attempts():
     assert "attempt 2; lost before: attempt 1" in found
 
 
+def test_a_long_reason_is_wrapped_not_cut():
+    reason = "No OFF region fits: reduce the on radius, or choose runs that point away from the target."
+    failed = activity(phase="ERROR", comment=reason, generated=())
+    assert reason in " ".join(texts(draw(failed)))
+
+
 def test_texts_of_users_are_escaped():
     assert 'title = He said "<a> & b"' in texts(draw(activity()))
 
