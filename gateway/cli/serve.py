@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import signal
 import socket
@@ -14,6 +15,15 @@ from dataclasses import dataclass, field
 
 STOP_SECONDS = 12
 """What a child has to end by itself after SIGTERM."""
+
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def _end_with_parent() -> None:
+    """A supervisor that is killed takes its children with it (the shepherds of jobs live on)."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 @dataclass
@@ -28,7 +38,7 @@ class Child:
 
     def start(self) -> None:
         # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which stops the rest in order.
-        self.process = subprocess.Popen(self.command, start_new_session=True)
+        self.process = subprocess.Popen(self.command, start_new_session=True, preexec_fn=_end_with_parent)
 
     def tend(self) -> None:
         """Start the process again if it has died, slower each time it dies within a minute."""
@@ -66,6 +76,15 @@ def port_is_free(host: str, port: int) -> bool:
     return True
 
 
+def port_in_use(host: str, port: int) -> int:
+    """Say that the address is taken and what to do; the exit status."""
+    print(
+        f"vogate: {host}:{port} is in use. Stop what serves there, or choose another port: PORT=8001 make run",
+        file=sys.stderr,
+    )
+    return 1
+
+
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/healthz", timeout=2) as response:
@@ -86,11 +105,7 @@ def main(args: argparse.Namespace, *, end_jobs: bool = False, since: float | Non
     """
     since = time.monotonic() if since is None else since
     if not port_is_free(args.host, args.port):
-        print(
-            f"vogate: {args.host}:{args.port} is in use. Stop what serves there, or choose another: PORT=8001 make run",
-            file=sys.stderr,
-        )
-        return 1
+        return port_in_use(args.host, args.port)
     stopping = False
 
     def stop(_signal: int, _frame: object) -> None:

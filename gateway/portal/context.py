@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from django.conf import settings
 from django.http import HttpRequest
 
+from obscore.demo import archive_notice
+
 
 @lru_cache(maxsize=1)
 def _version() -> str:
@@ -19,4 +21,4 @@ def _version() -> str:
 
 def site(request: HttpRequest) -> dict[str, object]:
     """The site (title, publisher, ...), its notice, and the version for the base template."""
-    return {"site": settings.SITE, "site_notice": settings.SITE.notice, "vogate_version": _version()}
+    return {"site": settings.SITE, "site_notice": archive_notice(), "vogate_version": _version()}
