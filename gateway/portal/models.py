@@ -25,6 +25,8 @@ class SavedQuery(models.Model):
     adql = models.TextField()
     form = models.TextField(blank=True, default="")
     """Query string of the search form that it came from, for the way back; '' if it was written by hand."""
+    note = models.TextField(blank=True, default="")
+    """What the results page says about where the query comes from, e.g. who resolved a name."""
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -34,11 +36,12 @@ class SavedQuery(models.Model):
         return self.id
 
     @classmethod
-    def keep(cls, adql: str, form: str = "") -> SavedQuery:
+    def keep(cls, adql: str, form: str = "", note: str = "") -> SavedQuery:
         """The record of a text, made if it is new; a known form state is never replaced by none."""
         text = adql.strip()
-        query, created = cls.objects.get_or_create(id=query_id(text), defaults={"adql": text, "form": form})
-        if not created and form and query.form != form:
-            query.form = form
-            query.save(update_fields=["form"])
+        defaults = {"adql": text, "form": form, "note": note}
+        query, created = cls.objects.get_or_create(id=query_id(text), defaults=defaults)
+        if not created and form and (query.form, query.note) != (form, note):
+            query.form, query.note = form, note
+            query.save(update_fields=["form", "note"])
         return query

@@ -1,0 +1,155 @@
+// The results page: rows and their footprints light each other up; ticks are kept from page to page.
+import { drawMap } from "./lib/skymap.js";
+
+const form = document.getElementById("results-form");
+const place = document.getElementById("skymap");
+const boxes = form ? [...form.querySelectorAll("input[name=obs][type=checkbox]")] : [];
+const rowOf = new Map([...document.querySelectorAll("tr[data-key]")].map((row) => [row.dataset.key, row]));
+
+// ---- selection -----------------------------------------------------------------------------------
+
+const STORE = form ? `vogate.selected.${form.dataset.query}` : "";
+let selected = new Set();
+try {
+  selected = new Set(JSON.parse(sessionStorage.getItem(STORE) ?? "[]"));
+} catch {
+  // Storage may be switched off: then the ticks of this page are all there is.
+}
+
+function keep() {
+  try {
+    sessionStorage.setItem(STORE, JSON.stringify([...selected]));
+  } catch {
+    // as above
+  }
+}
+
+let map = null;
+
+function show() {
+  for (const box of boxes) {
+    box.checked = selected.has(box.value);
+    box.closest("tr").classList.toggle("vs-selected", box.checked);
+  }
+  const here = boxes.filter((box) => box.checked).length;
+  const all = document.getElementById("select-page");
+  if (all) {
+    all.checked = boxes.length > 0 && here === boxes.length;
+    all.indeterminate = here > 0 && here < boxes.length;
+  }
+  const count = document.getElementById("selected-count");
+  const elsewhere = selected.size - here;
+  count.textContent = selected.size
+    ? `${selected.size} selected${elsewhere > 0 ? ` (${elsewhere} on other pages)` : ""}`
+    : "No row selected";
+  document.getElementById("select-none").hidden = selected.size === 0;
+  for (const button of form.querySelectorAll("[data-needs-rows]")) button.disabled = selected.size === 0;
+  // What is selected on other pages is submitted too.
+  const shown = new Set(boxes.map((box) => box.value));
+  const others = document.getElementById("other-pages");
+  others.replaceChildren(
+    ...[...selected]
+      .filter((value) => !shown.has(value))
+      .map((value) => Object.assign(document.createElement("input"), { type: "hidden", name: "obs", value })),
+  );
+  map?.pick([...boxes].filter((box) => box.checked).map((box) => box.closest("tr").dataset.key));
+}
+
+function choose(values, on) {
+  for (const value of values) on ? selected.add(value) : selected.delete(value);
+  keep();
+  show();
+}
+
+if (form) {
+  form.addEventListener("change", (event) => {
+    if (event.target.name === "obs") choose([event.target.value], event.target.checked);
+    if (event.target.id === "select-page") choose(boxes.map((box) => box.value), event.target.checked);
+  });
+  document.getElementById("select-none").addEventListener("click", () => choose([...selected], false));
+  const every = document.getElementById("select-all");
+  every?.addEventListener("click", async (event) => {
+    event.preventDefault();
+    every.setAttribute("aria-busy", "true");
+    try {
+      const response = await fetch(every.dataset.url);
+      if (!response.ok) throw new Error(response.statusText);
+      choose((await response.json()).identifiers, true);
+    } catch {
+      location.href = every.href; // the page that the server ticks
+    }
+    every.removeAttribute("aria-busy");
+  });
+  // The server may have ticked rows (select all without scripts).
+  const ticked = [...form.querySelectorAll("input[name=obs]")].filter((box) => box.type === "hidden" || box.defaultChecked);
+  if (ticked.length) choose(ticked.map((box) => box.value), true);
+  else show();
+}
+
+// Page size and column choice act at once; the button beside them serves without scripts.
+document.querySelectorAll("select[data-submits]").forEach((select) =>
+  select.addEventListener("change", () => select.form.requestSubmit()),
+);
+
+// ---- map -----------------------------------------------------------------------------------------
+
+function light(keys, scroll = false) {
+  for (const row of rowOf.values()) row.classList.toggle("vs-hovered", keys.includes(row.dataset.key));
+  if (scroll && keys.length) rowOf.get(keys[0])?.scrollIntoView({ block: "nearest", behavior: "instant" });
+}
+
+async function openMap() {
+  const entries = JSON.parse(document.getElementById("footprints").textContent);
+  if (!entries.length) return;
+  try {
+    map = await drawMap(place, entries, {
+      onhover: (keys) => light(keys),
+      onpick: (keys) => {
+        light(keys.slice(0, 1), true);
+        const said = document.getElementById("map-status");
+        const titles = keys.map((key) => entries.find((entry) => entry.key === key).title);
+        said.textContent = titles.length
+          ? `${titles.length} footprint${titles.length > 1 ? "s" : ""} here: ${titles.slice(0, 4).join(", ")}${titles.length > 4 ? ", …" : ""}`
+          : "";
+      },
+    });
+  } catch (error) {
+    place.replaceChildren(
+      Object.assign(document.createElement("p"), {
+        className: "vs-map-missing",
+        textContent: `The sky map cannot be shown: ${error?.message ?? error} The positions stand in the table.`,
+      }),
+    );
+    return;
+  }
+  for (const [key, row] of rowOf) {
+    row.addEventListener("pointerenter", () => map.hover([key]));
+    row.addEventListener("pointerleave", () => map.hover([]));
+    row.addEventListener("focusin", () => map.hover([key]));
+    row.addEventListener("focusout", () => map.hover([]));
+  }
+  if (form) show();
+}
+
+if (place) {
+  // Opened when it comes into view: on a narrow screen it stands below the table.
+  const watch = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    watch.disconnect();
+    openMap();
+  });
+  watch.observe(place);
+}
+
+// Menus close when the focus or a click goes elsewhere, and on Escape.
+const menus = [...document.querySelectorAll("details.vs-dd")];
+document.addEventListener("click", (event) => {
+  for (const menu of menus) if (!menu.contains(event.target)) menu.open = false;
+});
+for (const menu of menus) {
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+}

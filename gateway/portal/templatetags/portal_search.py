@@ -1,0 +1,16 @@
+"""Template filters of the search pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import template
+
+register = template.Library()
+
+
+@register.filter
+def item(mapping: Mapping[str, Any] | None, name: str) -> Any:
+    """`mapping[name]`, '' where there is none."""
+    return (mapping or {}).get(name, "")
