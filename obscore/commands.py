@@ -35,7 +35,9 @@ def simulate(args: argparse.Namespace) -> int:
     folder = Path(args.folder) if args.folder else settings.VOGATE_DATA / archive.COLLECTION
     report = Report.console(quiet=args.quiet)
     made = archive.make(folder, observations=args.observations, seed=args.seed, report=report)
-    print(f"{made} simulated observations in {folder}; next: vogate ingest {archive.COLLECTION} --from {folder}")
+    print(
+        f"{made} simulated observations in {folder}; next: vogate ingest {archive.COLLECTION} --from {folder}"
+    )
     return 0
 
 
@@ -97,7 +99,8 @@ def _what(name: str, given: str) -> tuple[Profile, Path]:
         return (_profile(name) if name else recognise(folder)), folder
     if not name:
         raise UsageError(
-            "Which observations?", hint="Give --from FOLDER, or the name of a collection that was ingested before."
+            "Which observations?",
+            hint="Give --from FOLDER, or the name of a collection that was ingested before.",
         )
     profile = _profile(name)
     before = Collection.objects.filter(name=name).first()

@@ -19,23 +19,10 @@ __all__ = ["Download", "IndexTableSpec", "Profile", "ProfileError", "TargetSpec"
 AUTOMATIC = ("obs_publisher_did", "access_url", "access_format")
 """Columns that the gateway fills: they follow from the collection and obs_id."""
 
-_KEYS = [
-    "collection",
-    "title",
-    "description",
-    "simulated",
-    "terms",
-    "citation",
-    "rights",
-    "reference",
-    "home",
-    "files",
-    "tables",
-    "targets",
-    "columns",
-    "required",
-    "download",
-]
+_KEYS = (
+    *("collection", "title", "description", "simulated", "terms", "citation", "rights", "reference", "home"),
+    *("files", "tables", "targets", "columns", "required", "download"),
+)
 _DEFAULT_REQUIRED = ("obs_id", "s_ra", "s_dec", "t_min", "t_max")
 
 

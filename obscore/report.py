@@ -48,6 +48,7 @@ class Report:
             return
         last = done >= total
         now = time.monotonic()
+        self._last = self._last or now
         terminal = self.out.isatty()
         if not last and now - self._last < (0.1 if terminal else 5.0):
             return
