@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from django.db import transaction
 
 from gateway.vo.errors import UsageError
 from obscore import publication
+from obscore.checksums import sha256_of
 from obscore.models import ArchiveFile, Collection, Observation, Role, Target
 from obscore.profile import Profile
 from obscore.report import Report
@@ -25,7 +25,6 @@ from obscore.rows import Row, RowMaker, Skipped
 RECIPE_VERSION = 1
 """Raise it when the same profile and files give other rows than before: everything is read again."""
 
-_BLOCK = 1 << 20
 _BATCH = 200
 
 
@@ -326,19 +325,6 @@ def _recipe(profile: Profile, folder: Path) -> str:
     for spec in profile.tables:
         digest.update(sha256_of(folder / spec.file).encode())
     return digest.hexdigest()
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for block in _blocks(file):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _blocks(file: object) -> Iterable[bytes]:
-    return iter(lambda: file.read(_BLOCK), b"")  # type: ignore[attr-defined]
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

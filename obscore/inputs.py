@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.vo.caller import Caller
 from gateway.vo.errors import Forbidden, NotFound
 from obscore import lookup, rights
-from obscore.ingest import sha256_of
+from obscore.checksums import sha256_of
 from obscore.models import ArchiveFile
 from uws.inputs import ResolvedInput
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from gateway.vo.columns import Schema
 from obscore import definition
 from obscore.models import Collection, Observation, Publication
-from tap import archive, publish
+from tap import archive
 
 
 def collection_info(collections: list[Collection]) -> tuple[tuple[str, str], ...]:
@@ -53,6 +53,8 @@ def publish_obscore(*, force: bool = False) -> tuple[Publication, bool]:
         if known.version != manifest.version:
             known.version = manifest.version
         return known, False
+    from tap import publish  # DuckDB and the spatial index: only publishers need them
+
     manifest = publish.publish_schema(schema, {"obscore": definition.arrow_table(rows)})
     state, _ = Publication.objects.update_or_create(
         schema=schema.name, defaults={"digest": digest, "rows": len(rows), "version": manifest.version}
