@@ -5,41 +5,49 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from uws.tools import registry
+from uws.tools import availability, registry
 from uws.tools.description import Tool
 from uws.tools.exports import parameters_schema
-
-
-def add_arguments(commands: argparse._SubParsersAction) -> None:
-    """Add `check` and `list` to the sub-commands of `vogate tools`."""
-    parser = commands.add_parser("check", help="check the tool descriptions of the site")
-    parser.add_argument("folder", nargs="?", type=Path, help="folder of YAML files (default: the site's)")
-    parser.set_defaults(run=check)
-    parser = commands.add_parser("list", help="list the tools of the site")
-    parser.add_argument("folder", nargs="?", type=Path, help="folder of YAML files (default: the site's)")
-    parser.add_argument("--json", action="store_true", help="print JSON with the parameters' schemas")
-    parser.set_defaults(run=list_tools)
+from uws.tools.loader import DescriptionError, Problem, load
 
 
 def check(args: argparse.Namespace) -> int:
-    """Print every fault as `file:line: what`; 1 if there is one, else 0."""
-    tools = _registry(args)
-    problems, found = tools.problems(), tools.all_versions()
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    for tool in found:
-        print(f"{tool.id:32} {tool.digest[:12]}  {tool.why_not or 'available'}")
-    if not found and not problems:
-        print(f"There is no *.yaml file in {tools.folder}.", file=sys.stderr)
-    print(f"{len(found)} tools, {len(problems)} faults")
-    return 1 if problems or not found else 0
+    """Print every fault as `file:line: what`; 1 if there is one, else 0.
+
+    `args.paths` are YAML files or folders; without any, the site's tools are checked.
+    """
+    count = faults = 0
+    for tools, problems in map(_look_at, getattr(args, "paths", None) or [registry.current().folder]):
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        for tool in tools:
+            print(f"{tool.id:32} {tool.digest[:12]}  {tool.why_not or 'available'}")
+        count, faults = count + len(tools), faults + len(problems)
+    print(f"{count} tools, {faults} faults")
+    return 1 if faults or not count else 0
+
+
+def _look_at(path: str | Path) -> tuple[Sequence[Tool], Sequence[Problem]]:
+    path = Path(path)
+    if path.is_dir():
+        folder = registry.Registry(path)
+        return folder.all_versions(), folder.problems()
+    if not path.exists():
+        return (), [Problem(path, 1, "does not exist")]
+    try:
+        tool = load(path)
+    except DescriptionError as error:
+        return (), error.problems
+    return [replace(tool, why_not=availability.why_not(tool))], ()
 
 
 def list_tools(args: argparse.Namespace) -> int:
     """Print the tools, one per line or as JSON."""
-    found = _registry(args).all_versions()
+    found = registry.current().all_versions()
     if getattr(args, "json", False):
         json.dump([_as_json(tool) for tool in found], sys.stdout, indent=2)
         print()
@@ -48,11 +56,6 @@ def list_tools(args: argparse.Namespace) -> int:
         marks = [tool.deprecated and "deprecated", "" if tool.available else tool.why_not]
         print(f"{tool.id:32} {tool.title}. {' '.join(filter(None, marks))}".rstrip())
     return 0
-
-
-def _registry(args: argparse.Namespace) -> registry.Registry:
-    folder = getattr(args, "folder", None)
-    return registry.Registry(folder) if folder else registry.current()
 
 
 def _as_json(tool: Tool) -> dict[str, object]:
@@ -70,3 +73,6 @@ def _as_json(tool: Tool) -> dict[str, object]:
         "outputs": [output.name for output in tool.outputs],
         "parameters": parameters_schema(tool),
     }
+
+
+list = list_tools  # `vogate tools list` calls the function of its action's name

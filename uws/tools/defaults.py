@@ -50,9 +50,9 @@ def _common(values: Sequence[Any]) -> Any:
     first = values[0]
     if all(value == first for value in values):
         return first
-    if all(isinstance(value, int | float) for value in values):
-        if all(math.isclose(value, first, rel_tol=1e-6, abs_tol=1e-6) for value in values):
-            return first
+    numbers = all(isinstance(value, int | float) for value in values)
+    if numbers and all(math.isclose(value, first, rel_tol=1e-6, abs_tol=1e-6) for value in values):
+        return first
     return None
 
 
