@@ -112,7 +112,9 @@ def _text(path: Path) -> Preview:
         head = file.read(TEXT_BYTES + 1)
     if b"\0" in head:
         raise ValueError("this is not text")
-    return Preview("text", text=head[:TEXT_BYTES].decode("utf-8", "replace"), truncated=len(head) > TEXT_BYTES)
+    return Preview(
+        "text", text=head[:TEXT_BYTES].decode("utf-8", "replace"), truncated=len(head) > TEXT_BYTES
+    )
 
 
 def _is_fits(path: Path) -> bool:

@@ -215,7 +215,9 @@ def typed_values(tool: Tool, data: QueryDict) -> dict[str, Any]:
 def chosen_identifiers(tool: Tool, data: QueryDict) -> dict[str, list[str]]:
     """Identifiers by role; `obs` is another name of the first role, so that one link fits every tool."""
     found = {
-        role.name: conversion.identifiers(data.getlist(role.name)) for role in tool.inputs if role.name in data
+        role.name: conversion.identifiers(data.getlist(role.name))
+        for role in tool.inputs
+        if role.name in data
     }
     if tool.inputs and "obs" in data and tool.input("obs") is None:
         first = tool.inputs[0].name

@@ -12,7 +12,6 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from gateway.accounts.middleware import ensure_session
 from gateway.portal.scripts import fields_of, scripts
 from gateway.portal.toolform import FieldView, ToolForm, chosen_identifiers, typed_values
 from gateway.portal.views.common import base_url, duration_text, job_title, limits_of, tool_of
@@ -132,6 +131,8 @@ def _run(request: HttpRequest, form: ToolForm, data: QueryDict) -> HttpResponse 
     parameters = form.check()
     if form.faults:
         return None
+    from gateway.accounts.middleware import ensure_session
+
     caller = ensure_session(request)
     try:
         job = controller.create(
@@ -141,9 +142,10 @@ def _run(request: HttpRequest, form: ToolForm, data: QueryDict) -> HttpResponse 
             run_id=data.get("run_id", "").strip()[:64],
             inputs=form.identifiers(),
             session=True,
+            run=True,
+            base_url=base_url(request),
+            execution_duration=_duration(form, data),
         )
-        controller.set_duration(job, _duration(form, data))
-        controller.run(job)
     except UsageError as error:
         form.fault(error)
         return None
@@ -230,6 +232,7 @@ def _page(
         "limits": _limits_text(form),
         "scripts": _scripts_of(request, form, data),
         "scripts_open": scripts_open,
-        "source_job": source and {"id": source.id, "label": source.run_id or job_title(source, tool_of(source))},
+        "source_job": source
+        and {"id": source.id, "label": source.run_id or job_title(source, tool_of(source))},
     }
     return render(request, "portal/tool.html", context)

@@ -1,0 +1,196 @@
+"""The caller's jobs, and the page of each."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from gateway.portal import jobpage
+from gateway.portal.scripts import scripts
+from gateway.portal.views.common import base_url, duration_text, job_title, limits_of, tool_of
+from gateway.vo.caller import Caller
+from gateway.vo.errors import GatewayError, UsageError
+from uws import controller
+from uws.access import get_job, jobs_of
+from uws.logs import tail
+from uws.models import Job
+from uws.phases import Phase
+
+PAGE_ROWS = 30
+LISTED_PHASES = [phase.value for phase in Phase if phase is not Phase.ARCHIVED]
+ACTION_LIMIT = 200
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def jobs(request: HttpRequest) -> HttpResponse:
+    """The caller's jobs, newest first; a POST aborts or deletes those that are ticked."""
+    if request.method == "POST":
+        return _act_on_many(request)
+    mine = jobs_of(request.caller)
+    chosen = _filtered(mine, request).annotate(result_count=Count("results")).order_by("-creation_time", "id")
+    page = Paginator(chosen, PAGE_ROWS).get_page(request.GET.get("page"))
+    kept = [(name, value) for name, values in request.GET.lists() if name != "page" for value in values]
+    context = {
+        "page": page,
+        "rows": [_row(job) for job in page],
+        "filters": _filters(mine, request),
+        "is_filtered": any(request.GET.get(name) for name in ("phase", "tool", "q")),
+        "has_active": any(job.is_active for job in page),
+        "query": urlencode(kept),
+        "limits": limits_of(request.caller),
+        "lifetime": duration_text(limits_of(request.caller).lifetime),
+    }
+    return render(request, "portal/jobs.html", context)
+
+
+def _filtered(mine: QuerySet[Job], request: HttpRequest) -> QuerySet[Job]:
+    phases = [phase for phase in request.GET.getlist("phase") if phase in Phase.__members__]
+    mine = mine.filter(phase__in=phases) if phases else mine.exclude(phase=Phase.ARCHIVED.value)
+    if request.GET.get("tool"):
+        mine = mine.filter(tool_name=request.GET["tool"])
+    if request.GET.get("q"):
+        mine = mine.filter(run_id__icontains=request.GET["q"].strip())
+    return mine
+
+
+def _filters(mine: QuerySet[Job], request: HttpRequest) -> dict[str, Any]:
+    """What the filter form offers: phases and tools that the caller has jobs of."""
+    counts = dict(mine.order_by().values_list("phase").annotate(Count("pk")))
+    names = mine.order_by("tool_name").values_list("tool_name", flat=True).distinct()
+    selected = request.GET.getlist("phase")
+    return {
+        "phases": [(p.value, counts[p.value], p.value in selected) for p in Phase if p.value in counts],
+        "tools": [(name, _title(name), name == request.GET.get("tool")) for name in names],
+        "q": request.GET.get("q", ""),
+    }
+
+
+def _title(tool_name: str) -> str:
+    job = Job(tool_name=tool_name)
+    return job_title(job, tool_of(job))
+
+
+def _row(job: Job) -> dict[str, Any]:
+    return {
+        "job": job,
+        "title": job_title(job, tool_of(job)),
+        "run_time": duration_text(job.run_time),
+        "percent": None if job.progress is None else round(100 * job.progress),
+        "detail": job.stage if job.phase == Phase.EXECUTING else job.error_message[:160],
+    }
+
+
+def _act_on_many(request: HttpRequest) -> HttpResponse:
+    action = request.POST.get("action", "")
+    if action not in ("abort", "delete"):
+        raise UsageError("Choose what to do with the jobs.")
+    done = 0
+    for job_id in request.POST.getlist("job")[:ACTION_LIMIT]:
+        try:
+            job = get_job(job_id, request.caller)
+        except GatewayError:
+            continue
+        if action == "delete":
+            controller.destroy(job)
+        elif not job.is_final:
+            controller.abort(job)
+        else:
+            continue
+        done += 1
+    word = {"abort": "cancelled", "delete": "deleted"}[action]
+    text = f"{done} job{'' if done == 1 else 's'} {word}." if done else "Nothing to do: no job was ticked."
+    messages.add_message(request, messages.SUCCESS if done else messages.INFO, text)
+    back = request.POST.get("query", "")
+    return HttpResponseRedirect(reverse("portal:jobs") + (f"?{back}" if back else ""), status=303)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def job(request: HttpRequest, job_id: str) -> HttpResponse:
+    """A job's page; a POST cancels, starts or deletes it."""
+    found = get_job(job_id, request.caller)
+    if request.method == "POST":
+        return _act(request, found)
+    tool = tool_of(found)
+    results = list(found.results.select_related("job"))
+    log, log_next = tail(found, -jobpage.LOG_BYTES, jobpage.LOG_BYTES)
+    views = jobpage.result_views(results)
+    context = {
+        "job": found,
+        "tool": tool,
+        "title": job_title(found, tool),
+        "status": jobpage.status_text(found),
+        "percent": None if found.progress is None else round(100 * found.progress),
+        "run_time": duration_text(found.run_time),
+        "execution_duration": duration_text(found.execution_duration),
+        "parameters": jobpage.parameter_rows(found, tool),
+        "inputs": jobpage.input_rows(found, tool),
+        "terms": sorted({one.terms for one in found.inputs.all() if one.terms}),
+        "results": [jobpage.view_of_listed(one) for one in results],
+        "previews": views,
+        "has_viewers": any(one.is_plot or one.kind == "fits-image" for one in views),
+        "log": log,
+        "log_next": log_next,
+        "log_truncated": log_next > jobpage.LOG_BYTES,
+        "log_tail": "\n".join(log.rstrip().splitlines()[-12:]) if found.phase == Phase.ERROR else "",
+        "can_run": found.phase in (Phase.PENDING, Phase.HELD),
+        "can_abort": not found.is_final,
+        "is_mine": found.rights != "capability",
+        "uws_url": base_url(request) + found.uws_url,
+        "again_url": f"{reverse('portal:tool', args=[found.tool_name])}?from={found.id}" if tool else "",
+        "scripts": _scripts(request, found, tool),
+        "has_provenance": found.is_final,
+    }
+    return render(request, "portal/job.html", context)
+
+
+def _scripts(request: HttpRequest, found: Job, tool: Any) -> list[Any]:
+    if tool is None:
+        return []
+    inputs: dict[str, list[str]] = {}
+    for one in found.inputs.all():
+        inputs.setdefault(one.role, []).append(one.identifier)
+    known = {name: value for name, value in found.parameters.items() if tool.parameter(name)}
+    signed_in = request.caller.is_authenticated
+    return scripts(tool, known, inputs, base_url(request), run_id=found.run_id, needs_token=signed_in)
+
+
+def _act(request: HttpRequest, found: Job) -> HttpResponse:
+    action = request.POST.get("action", "")
+    if action == "delete":
+        controller.destroy(found)
+        messages.success(request, f"Job {found.run_id or found.id} is deleted; its provenance record stays.")
+        return HttpResponseRedirect(reverse("portal:jobs"), status=303)
+    if action == "abort":
+        controller.abort(found)
+    elif action == "run":
+        _start(request, found, request.caller)
+    else:
+        raise UsageError("This is nothing that can be done with a job.")
+    return HttpResponseRedirect(found.page_url, status=303)
+
+
+def _start(request: HttpRequest, found: Job, caller: Caller) -> None:
+    try:
+        controller.run(found, caller)
+    except GatewayError as error:
+        messages.error(request, str(error))
+
+
+@never_cache
+@require_safe
+def job_state(request: HttpRequest, job_id: str) -> HttpResponse:
+    """Phase, progress and the new part of the log, as JSON for the job's page."""
+    found = get_job(job_id, request.caller)
+    offset = request.GET.get("log", "0")
+    return JsonResponse(jobpage.state(found, int(offset) if offset.isdigit() else 0))
