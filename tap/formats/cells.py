@@ -1,0 +1,113 @@
+"""Values as text, whole Arrow columns at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f]|\x{FFFE}|\x{FFFF}"
+"""What XML 1.0 cannot hold, for RE2."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """How a format spells numbers that have no digits, and truth values."""
+
+    nan: str = "NaN"
+    plus: str = "Infinity"
+    minus: str = "-Infinity"
+    true: str = "true"
+    false: str = "false"
+
+
+PLAIN = Numbers()
+
+
+def matches(array: pa.Array, pattern: str) -> bool:
+    """Whether any value of a string column matches an RE2 pattern."""
+    return bool(pc.any(pc.match_substring_regex(array, pattern)).as_py())
+
+
+def text(array: pa.Array, numbers: Numbers = PLAIN) -> pa.Array:
+    """Any column as strings; nulls stay null.  Numbers are the shortest that read back equal."""
+    kind = array.type
+    if pa.types.is_string(kind):
+        return array
+    if pa.types.is_boolean(kind):
+        return pc.if_else(array, numbers.true, numbers.false)
+    if pa.types.is_list(kind):
+        return _joined(array, numbers)
+    result = pc.cast(array, pa.string())
+    if pa.types.is_floating(kind):
+        return _spell_out(array, result, numbers)
+    return result
+
+
+def _spell_out(values: pa.Array, written: pa.Array, numbers: Numbers) -> pa.Array:
+    """Replace Arrow's `nan`, `inf` and `-inf`."""
+    finite = pc.is_finite(values)
+    if pc.all(finite).as_py() is not False:
+        return written
+    infinite = pc.if_else(pc.less(values, 0), numbers.minus, numbers.plus)
+    return pc.if_else(finite, written, pc.if_else(pc.is_nan(values), numbers.nan, infinite))
+
+
+def _joined(array: pa.Array, numbers: Numbers) -> pa.Array:
+    """Arrays of numbers as their elements with blanks between."""
+    array = pa.ListArray.from_arrays(*_compact(array), mask=pc.is_null(array)) if len(array) else array
+    elements = pc.fill_null(text(array.values, numbers), numbers.nan)
+    lists = pa.ListArray.from_arrays(array.offsets, elements)
+    return pc.if_else(pc.is_valid(array), pc.binary_join(lists, " "), pa.scalar(None, pa.string()))
+
+
+def _compact(array: pa.ListArray) -> tuple[pa.Array, pa.Array]:
+    """Offsets from zero and the elements of a list column, which may be a slice; nulls are empty."""
+    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.array(offsets), array.flatten()
+
+
+def string_bytes(array: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """Offsets (n + 1) and UTF-8 bytes of a string column; nulls count as empty."""
+    if array.null_count:
+        array = pc.fill_null(array, "")
+    _, offsets, data = array.buffers()
+    if offsets is None:
+        return np.zeros(len(array) + 1, np.int64), np.empty(0, np.uint8)
+    bounds = np.frombuffer(offsets, np.int32, len(array) + 1, array.offset * 4).astype(np.int64)
+    body = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
+    return bounds - bounds[0], body[bounds[0] : bounds[-1]]
+
+
+def to_ascii(array: pa.Array) -> pa.Array:
+    """Strings with a question mark for every character beyond ASCII."""
+    if pc.all(pc.string_is_ascii(array)).as_py() is not False:
+        return array
+    return pc.replace_substring_regex(array, pattern=r"[^\x00-\x7f]", replacement="?")
+
+
+def escaped(array: pa.Array, substitute: str) -> pa.Array:
+    """Strings as XML character data; characters that XML forbids become `substitute`."""
+    if not matches(array, r"[&<>\x00-\x08\x0b-\x1f]|\x{FFFE}|\x{FFFF}"):
+        return array
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#13;")):
+        array = pc.replace_substring(array, pattern=character, replacement=entity)
+    return pc.replace_substring_regex(array, pattern=CONTROL, replacement=substitute)
+
+
+def joined_bytes(array: pa.Array) -> bytes:
+    """All values of a string column one after the other."""
+    _, data = string_bytes(array)
+    return data.tobytes()
+
+
+def printable_ascii(array: pa.Array) -> pa.Array:
+    """Strings as FITS can hold them: blanks for tabs and line ends, question marks for all else."""
+    if not matches(array, r"[^ -~]"):
+        return array
+    array = pc.replace_substring_regex(array, pattern=r"[\t\r\n]", replacement=" ")
+    return pc.replace_substring_regex(array, pattern=r"[^ -~]", replacement="?")
