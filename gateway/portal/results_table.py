@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from gateway.portal.presentation import Cell, cell, is_missing, spectral_cell
 from gateway.portal.regions import Footprint, parse_region
@@ -65,13 +65,9 @@ class View:
             pairs.append(("select", "all"))
         return "?" + urlencode(pairs)
 
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """The view as hidden form fields, without page and size."""
-        from urllib.parse import parse_qsl
-
-        kept = parse_qsl(self.query(page=1, size=DEFAULT_SIZE)[1:])
-        return kept
+    def hidden(self, **changes: Any) -> list[tuple[str, str]]:
+        """The view, with changes, as hidden fields of a form."""
+        return parse_qsl(self.query(**changes)[1:])
 
 
 def view_from(parameters: Mapping[str, Sequence[str]]) -> View:
@@ -82,7 +78,7 @@ def view_from(parameters: Mapping[str, Sequence[str]]) -> View:
 
     def number(name: str, default: int) -> int:
         text = one(name)
-        return int(text) if text.isascii() and text.isdigit() and 0 < int(text[:9]) else default
+        return int(text) if text.isascii() and text.isdigit() and int(text[:9]) > 0 else default
 
     size = number("size", DEFAULT_SIZE)
     return View(
@@ -121,6 +117,10 @@ class TableRow:
     obs_id: str = ""
     access_url: str = ""
     title: str = ""
+    product_url: str = ""
+    """Path of the product's file, where this archive serves it."""
+    mtype: str = ""
+    """SAMP message that loads the product."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ async function update() {
     invalid(document.getElementById(name), name in answer.errors);
   }
   [...rows.children].forEach((row, index) => {
-    const error = answer.rows[index]?.error ?? "";
+    const error = answer.rows[index] ?? "";
     row.querySelector(".vs-error").textContent = error;
     invalid(row.querySelector("input"), Boolean(error));
   });
