@@ -9,7 +9,7 @@ import numpy as np
 from astropy import units
 from astropy.io import fits
 from astropy.time import Time
-from vogate_tool import Input, Job, ToolFailure, plural, progress, run_tool, write_json
+from vogate_tool import Input, Job, ToolFailure, plural, progress, write_json
 
 MAXIMUM_BINS = 200
 
@@ -101,7 +101,3 @@ def as_text(result: dict[str, Any], edges: np.ndarray) -> str:
         lines.append(f"{low:10.4g}-{high:<10.4g} {count:9d}")
     lines += ["", f"{result['tool']}, job {result['job']}", "", result["attribution"]]
     return "\n".join(lines).rstrip() + "\n"
-
-
-if __name__ == "__main__":
-    run_tool(main)
