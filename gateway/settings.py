@@ -5,6 +5,7 @@ SITE              name or folder of the site (default demo)
 DATABASE_URL      postgresql://user:password@host/name; without it SQLite in VOGATE_HOME
 VOGATE_BASE_URL   public URL of the service, if it is not what requests say (behind a proxy)
 VOGATE_DEBUG      1 for Django's debug pages (never in production)
+BEHIND_PROXY      number of our own proxies (usually 1) whose X-Forwarded-* headers are believed
 EMAIL_URL         smtp://user:password@host:port; without it mail is printed on the console
 """
 
@@ -49,6 +50,9 @@ ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "*").split(",")
 CSRF_TRUSTED_ORIGINS = [VOGATE_BASE_URL] if VOGATE_BASE_URL else []
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if os.environ.get("BEHIND_PROXY") else None
 USE_X_FORWARDED_HOST = bool(os.environ.get("BEHIND_PROXY"))
+# How many proxies of ours stand before us; only then does X-Forwarded-For count.
+_proxies = os.environ.get("BEHIND_PROXY", "")
+VOGATE_PROXIES = int(_proxies) if _proxies.isdecimal() else int(bool(_proxies))
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -129,6 +133,11 @@ def _database() -> dict[str, object]:
 
 
 DATABASES = {"default": _database()}
+# Counters of failed sign-ins are shared by all processes and hosts, without another server.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "accounts_cache"},
+    "local": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "local"},
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = [
@@ -138,6 +147,8 @@ AUTHENTICATION_BACKENDS = [
 LOGIN_REDIRECT_URL = "/jobs/"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_ADAPTER = "gateway.accounts.adapter.AccountAdapter"
+ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -181,7 +192,12 @@ VOGATE_INPUT_RESOLVERS = ["obscore.inputs.resolve", "uws.results.resolve_input"]
 VOGATE_RESULT_DECORATORS = ["obscore.datalink.describe_result"]
 VOGATE_JOB_RUNNERS = {"tap": "tap.jobs.run"}
 VOGATE_PROVENANCE_RIGHTS = "uws.access.may_see"
+# How programs may identify themselves (securityMethod in capabilities), beside being anonymous.
+VOGATE_SECURITY_METHODS = ["ivo://ivoa.net/sso#BasicAA"]
 VOGATE_ERROR_RENDERERS = [
+    ("/s", "gateway.accounts.links.error_response"),
+    ("/account/vo-login", "gateway.vo.dali.text_error_response"),
+    ("/provenance", "gateway.vo.dali.text_error_response"),
     ("/tap", "gateway.vo.dali.error_response"),
     ("/datalink", "gateway.vo.dali.error_response"),
     ("/uws", "gateway.vo.dali.text_error_response"),

@@ -5,3 +5,6 @@ class AccountsConfig(AppConfig):
     name = "gateway.accounts"
     label = "accounts"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from gateway.accounts import signals  # noqa: F401
