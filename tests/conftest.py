@@ -1,0 +1,72 @@
+"""Fixtures that several rooms' tests use: a live gateway and a browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.live import Gateway
+from tests.support.shared import REPOSITORY
+
+REAL = Path(os.environ.get("VOGATE_SHARED", REPOSITORY.parent / "shared")) / "data" / "hess-dl3-dr1"
+
+
+def require(name: str, *programs: str) -> None:
+    """Skip without the programs, but fail where VOGATE_REQUIRE names them (`name`)."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if not missing:
+        return
+    message = f"{', '.join(missing)} is not installed"
+    if name in os.environ.get("VOGATE_REQUIRE", "").split(","):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def archive_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real observations where they are, else a small simulated archive."""
+    if REAL.is_dir():
+        return REAL
+    if os.environ.get("CI"):
+        pytest.fail(f"{REAL} is not there; set VOGATE_SHARED")
+    folder = tmp_path_factory.mktemp("simulated")
+    gateway = Gateway(tmp_path_factory.mktemp("simulating"))
+    done = gateway.vogate("simulate", "--to", str(folder), "--observations", "8", "--quiet")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def live_gateway(tmp_path_factory: pytest.TempPathFactory, archive_folder: Path) -> Iterator[Gateway]:
+    """A served gateway with a worker; one for all tests of this process, so leave it as you found it."""
+    with Gateway(tmp_path_factory.mktemp("home")) as gateway:
+        done = gateway.vogate("up", "--no-serve", "--data", str(archive_folder))
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield gateway.start()
+
+
+@pytest.fixture
+def own_gateway(tmp_path: Path, archive_folder: Path) -> Iterator[Gateway]:
+    """A gateway for one test, which may kill it."""
+    with Gateway(tmp_path / "home") as gateway:
+        done = gateway.vogate("up", "--no-serve", "--data", str(archive_folder))
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """Debian's Chromium, headless, driven by Playwright."""
+    require("chromium", "chromium")
+    from playwright.sync_api import sync_playwright
+
+    from tests.support.browser import CHROMIUM_OPTIONS
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
