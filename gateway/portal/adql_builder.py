@@ -11,10 +11,9 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum
 
-TABLE = "ivoa.obscore"
+from obscore.quantities import energy_to_wavelength
 
-# Planck constant times speed of light (CODATA 2018, exact by definition of the SI), in eV m.
-HC_EV_M = 1.239841984332002e-06
+TABLE = "ivoa.obscore"
 
 
 class Match(str, Enum):
@@ -169,16 +168,16 @@ def overlap_conditions(interval: Interval, low_column: str, high_column: str) ->
     return found
 
 
-def energy_to_wavelength(energy_ev: float) -> float:
-    """The vacuum wavelength, in metres, of photons of an energy in eV; 12 significant digits."""
-    return float(f"{HC_EV_M / energy_ev:.12g}")
+def _wavelength(energy_ev: float) -> float:
+    """Metres, to 12 significant digits: more would only make the ADQL hard to read."""
+    return float(f"{energy_to_wavelength(energy_ev):.12g}")
 
 
 def energy_as_wavelengths(energy: Interval) -> Interval:
     """Energies in eV as wavelengths in m: the highest energy is the shortest wavelength."""
     return Interval(
-        low=None if energy.high is None else energy_to_wavelength(energy.high),
-        high=None if energy.low is None else energy_to_wavelength(energy.low),
+        low=None if energy.high is None else _wavelength(energy.high),
+        high=None if energy.low is None else _wavelength(energy.low),
     )
 
 

@@ -32,7 +32,7 @@ class FormState:
     """Texts of the form; the attribute names are the names in the URL."""
 
     target: str = ""
-    radius: str = ""
+    radius: str = "0.1"
     radius_unit: str = "deg"
     match: str = "region"
     t_from: str = ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from gateway.portal.adql_builder import HC_EV_M
+from obscore.quantities import HC_EV_M
 
 MJD_EPOCH = datetime(1858, 11, 17)
 LIGHT_M_S = 299_792_458.0

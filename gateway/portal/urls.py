@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from gateway.portal.views import jobs, tools, view
+from gateway.portal.views import home, jobs, observation, results, search, tools, view
 
 app_name = "portal"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home.home, name="home"),
+    path("search/", search.search, name="search"),
+    path("search/adql", search.adql, name="search-adql"),
+    path("results/<slug:query_id>/", results.results, name="results"),
+    path("results/<slug:query_id>/table", results.table, name="results-table"),
+    path("results/<slug:query_id>/identifiers", results.identifiers, name="results-identifiers"),
+    path("obs/<str:collection>/<path:obs_id>/", observation.observation, name="observation"),
     path("tools/", tools.tools, name="tools"),
     path("tools/<str:name>/", tools.tool, name="tool"),
     path("jobs/", jobs.jobs, name="jobs"),
