@@ -1,0 +1,150 @@
+"""The front of the package: `compile_query`, and the compiled query that the service runs."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from threading import Lock
+
+from gateway.vo.columns import Column, Schema, Table
+from gateway.vo.errors import QueryError
+from tap.adql import ir, udf
+from tap.adql.build import Problem
+from tap.adql.catalogue import Catalogue
+from tap.adql.duckdb import Emitter
+from tap.adql.extensions import ALL_EXTENSIONS, Extension
+from tap.adql.lexer import error_at
+from tap.adql.metadata import column_of, kind_of
+from tap.adql.outputs import unique_names
+from tap.adql.parser import parse
+from tap.adql.resolve import Resolver
+
+
+@dataclass(frozen=True)
+class CompiledQuery:
+    """A query ready to run in DuckDB; `sql` is made of known tables, columns and functions only."""
+
+    sql: str
+    columns: tuple[Column, ...]
+    """Result columns in order, with metadata; their names are unique and are those of the SQL result."""
+    tables: frozenset[tuple[str, str]]
+    """(schema, table) of every stored or uploaded table that the query reads."""
+    select_top: int | None = None
+    """The user's TOP of the outermost SELECT: a result this long is complete, not truncated."""
+    _query: ir.Query | None = field(default=None, repr=False, compare=False)
+
+    def paged(
+        self, sort: int | None = None, descending: bool = False, offset: int = 0, limit: int = 100
+    ) -> CompiledQuery:
+        """One page of the result.
+
+        Parameters
+        ----------
+        sort
+            Column to sort by, counted from 0; None keeps the query's own order.
+        offset, limit
+            Rows to leave out, and rows to give.
+        """
+        assert self._query is not None
+        if offset < 0 or limit < 0:
+            raise QueryError("A page begins at row 0 or later.")
+        query = replace(self._query)
+        if sort is None:
+            top = query.limit
+            query.limit = limit if top is None else max(0, min(limit, top - offset))
+            query.offset = (query.offset or 0) + offset
+        else:
+            if not 0 <= sort < len(self.columns):
+                raise QueryError(f"There is no column {sort}.")
+            if not _sortable(self.columns[sort]):
+                raise QueryError(f"Rows cannot be sorted by {self.columns[sort].name}.")
+            keys = [ir.SortKey(sort + 1, descending)]
+            # Rows that tie on the sorted column keep one order over all pages.
+            others = [i for i, column in enumerate(self.columns) if i != sort and _sortable(column)]
+            keys += [ir.SortKey(i + 1, False) for i in others[:4]]
+            named, query.named = query.named, []
+            query = ir.Query(query, query.outputs, query.names, keys, limit, offset, named)
+        return self._again(query, self.columns)
+
+    def counted(self) -> CompiledQuery:
+        """The number of rows of the result."""
+        assert self._query is not None
+        inner = replace(self._query, named=[])
+        if inner.limit is None and not inner.offset:
+            inner.order_by = []
+        alias = "n"
+        count = ir.Aggregate(
+            ir.Kind.INTEGER, column_of(ir.Kind.INTEGER, "count", ucd="meta.number"), "COUNT", ()
+        )
+        body = ir.Select(False, [(count, "c1")], [ir.DerivedSource(inner, alias)])
+        query = ir.Query(body, (count.meta,), ("c1",), named=self._query.named)
+        return self._again(query, (count.meta,))
+
+    def _again(self, query: ir.Query, columns: tuple[Column, ...]) -> CompiledQuery:
+        sql = Emitter().statement(query, tuple(column.name for column in columns))
+        return CompiledQuery(sql, columns, self.tables, self.select_top, query)
+
+
+def _sortable(column: Column) -> bool:
+    kind = kind_of(column)
+    return not kind.is_geometry and kind is not ir.Kind.OTHER
+
+
+_catalogues: OrderedDict[int, tuple[tuple[Schema, ...], Catalogue]] = OrderedDict()
+_lock = Lock()
+
+
+def _catalogue(schemas: tuple[Schema, ...]) -> Catalogue:
+    """The catalogue of a manifest's schemas, kept for the last few manifests (hashing their columns is slow)."""
+    with _lock:
+        known = _catalogues.get(id(schemas))
+        if known is None or known[0] is not schemas:
+            known = _catalogues[id(schemas)] = (schemas, Catalogue(schemas))
+            while len(_catalogues) > 8:
+                _catalogues.popitem(last=False)
+        return known[1]
+
+
+def compile_query(
+    text: str,
+    schemas: tuple[Schema, ...],
+    *,
+    maxrec: int | None = None,
+    base_url: str = "",
+    uploads: tuple[Table, ...] = (),
+    extensions: frozenset[Extension] = ALL_EXTENSIONS,
+) -> CompiledQuery:
+    """ADQL 2.1 to DuckDB.
+
+    Parameters
+    ----------
+    text
+        The query.
+    schemas
+        All published schemas; pass the same tuple again and its index is reused.
+    maxrec
+        Most rows to give; the SQL asks for one more, which says that the result was truncated.
+    base_url
+        Put before the values of columns that are stored as paths.
+    uploads
+        Uploaded tables, of the schema `tap_upload`.
+    extensions
+        What is accepted beyond the standard.
+
+    Raises
+    ------
+    QueryError
+        With line, column and a hint where there is one.
+    """
+    statement = parse(text, extensions, udf.NAMES)
+    try:
+        resolver = Resolver(_catalogue(schemas), tuple(uploads), base_url)
+        query = resolver.statement(statement)
+        columns = unique_names(query.outputs)
+        limit = None if maxrec is None else maxrec + 1
+        sql = Emitter().statement(query, tuple(column.name for column in columns), limit)
+    except Problem as problem:
+        raise error_at(text, problem.at, problem.message, problem.hint) from None
+    except RecursionError:
+        raise QueryError("The query is too deeply nested.", hint="Simplify it.") from None
+    return CompiledQuery(sql, columns, frozenset(resolver.tables), query.limit, query)

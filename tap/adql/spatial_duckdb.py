@@ -1,0 +1,3 @@
+TEMPLATES = {}
+CALLS = {}
+EMIT = {}
