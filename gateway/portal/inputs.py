@@ -44,11 +44,11 @@ def observation_url(row: Mapping[str, Any]) -> str:
 
 def obscore_rows(identifiers: Sequence[str], caller: Caller) -> dict[str, dict[str, Any]]:
     """Rows of ivoa.obscore by publisher DID; those that are not there are left out."""
-    from tap.service import fetch
-
     wanted = [one for one in dict.fromkeys(identifiers) if one.startswith("ivo://")][:ROW_LIMIT]
     if not wanted:
         return {}
+    from tap.service import fetch  # brings in the query engine, which a form without inputs does not need
+
     literals = ", ".join("'" + one.replace("'", "''") + "'" for one in wanted)
     query = f"SELECT * FROM ivoa.obscore WHERE obs_publisher_did IN ({literals})"
     try:

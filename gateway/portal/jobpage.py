@@ -61,8 +61,9 @@ class ResultView:
         return mtype_of(self.result, self.kind)
 
     @property
-    def is_plot(self) -> bool:
-        return self.kind in PLOTS
+    def is_figure(self) -> bool:
+        """Whether it is something to look at, not to read."""
+        return self.kind in (*PLOTS, "fits-image", "image")
 
 
 def mtype_of(result: JobResult, kind: str) -> str:

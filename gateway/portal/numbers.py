@@ -57,6 +57,19 @@ def measurement_text(value: Any, error: Any) -> str:
     return f"({_minus(f'{value / scale:.{places}f}')} ± {error / scale:.{places}f}) × {power_text(exponent)}"
 
 
+def asymmetric_text(value: Any, low: Any, high: Any) -> str:
+    """A value with errors down and up: (1.80 +0.36 −0.29) × 10⁻¹⁰; alike ones are written as ±."""
+    if not (is_number(value) and is_number(low) and is_number(high) and low > 0 and high > 0):
+        return measurement_text(value, low if is_number(low) else high)
+    if abs(low - high) <= 0.1 * max(low, high):
+        return measurement_text(value, (low + high) / 2)
+    exponent = math.floor(math.log10(abs(value))) if value else math.floor(math.log10(high))
+    scale = 1.0 if exponent in PLAIN_DECADES else 10.0**exponent
+    places = _places(min(low, high) / scale)
+    text = f"{_minus(f'{value / scale:.{places}f}')} +{high / scale:.{places}f} −{low / scale:.{places}f}"
+    return text if scale == 1.0 else f"({text}) × {power_text(exponent)}"
+
+
 def _places(error: float) -> int:
     return min(8, max(0, 1 - math.floor(math.log10(error))))
 

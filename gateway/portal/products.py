@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.portal.numbers import (
     BAD_FIT_P_VALUE,
+    asymmetric_text,
     chi2_p_value,
     is_number,
     measurement_text,
@@ -135,16 +136,11 @@ def _spectrum_facts(
     return tuple(facts)
 
 
-def _asymmetric(point: Mapping[str, Any]) -> str:
-    value, low, high = point.get("dnde"), point.get("dnde_errn"), point.get("dnde_errp")
-    error = point.get("dnde_err")
-    if is_number(low) and is_number(high) and not _close(low, high):
-        return f"{number_text(value)} +{number_text(high, 2)} −{number_text(low, 2)}"
-    return measurement_text(value, error if is_number(error) else low)
-
-
-def _close(low: float, high: float) -> bool:
-    return abs(low - high) <= 0.1 * max(abs(low), abs(high))
+def _flux(point: Mapping[str, Any]) -> str:
+    low, high = point.get("dnde_errn"), point.get("dnde_errp")
+    if is_number(low) and is_number(high):
+        return asymmetric_text(point.get("dnde"), low, high)
+    return measurement_text(point.get("dnde"), point.get("dnde_err"))
 
 
 def _flux_points(points: Sequence[Mapping[str, Any]], energy_unit: str, flux_unit: str) -> Numbers:
@@ -152,7 +148,7 @@ def _flux_points(points: Sequence[Mapping[str, Any]], energy_unit: str, flux_uni
         (
             number_text(one.get("e_ref")),
             f"{number_text(one.get('e_min'))} – {number_text(one.get('e_max'))}",
-            f"< {number_text(one.get('dnde_ul'))}" if one.get("is_ul") else _asymmetric(one),
+            f"< {number_text(one.get('dnde_ul'))}" if one.get("is_ul") else _flux(one),
             number_text(one.get("sqrt_ts"), 2),
         )
         for one in points

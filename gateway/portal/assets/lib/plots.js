@@ -64,6 +64,16 @@ export function modelAt(curve, energy) {
   return Math.exp((1 - t) * Math.log(y[i - 1]) + t * Math.log(y[i]));
 }
 
+const EDGES = { e_ref: ["e_min", "e_max"], t: ["t_start_mjd", "t_stop_mjd"] };
+
+/** Widths of the bins, for the first of the three places that a limit's arrow takes. */
+function horizontal(points, x) {
+  const [low, high] = EDGES[x];
+  const bars = horizontalErrors(points, x, low, high);
+  const spread = (values) => values.flatMap((value) => [value, 0, 0]);
+  return { ...bars, array: spread(bars.array), arrayminus: spread(bars.arrayminus) };
+}
+
 function horizontalErrors(points, x, low, high) {
   return {
     type: "data",
@@ -89,7 +99,7 @@ function limits(points, x, value, scale, end, hover) {
   return {
     name: "upper limits", x: xs, y: ys, text: texts, hoverinfo: "text", mode: "lines+markers", type: "scatter",
     line: { color: POINT, width: 1.2 }, marker: { symbol: symbols, size: 9, color: POINT, line: { color: POINT, width: 1.6 } },
-    connectgaps: false,
+    connectgaps: false, error_x: horizontal(points, x),
   };
 }
 
