@@ -22,7 +22,7 @@ from gateway.vo.columns import Column, ForeignKey, Schema, Table
 FORMAT = 1
 """Stamp of the layout of the files; a manifest of another format has to be published anew."""
 
-__all__ = ["FORMAT", "Manifest", "alias", "current", "folder", "manifest_path", "parse", "serialise"]
+__all__ = ["FORMAT", "Manifest", "alias", "current", "folder", "manifest_path", "parse", "ready", "serialise"]
 
 
 @dataclass(frozen=True)
@@ -156,3 +156,13 @@ def current() -> Manifest:
             manifest = parse(file.read(), path.parent)
         _cached = ((str(path), status.st_ino, status.st_mtime_ns, status.st_size), manifest)
     return manifest
+
+
+def ready() -> Manifest:
+    """The current manifest; an archive that holds nothing yet gets its TAP_SCHEMA first."""
+    manifest = current()
+    if manifest.schemas:
+        return manifest
+    from tap.publish import ensure_archive  # DuckDB and astropy are not needed otherwise
+
+    return ensure_archive()

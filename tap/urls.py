@@ -1,7 +1,19 @@
-"""Routes of this room."""
+"""Routes of the TAP service, mounted at /tap/."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from tap import views
+
+app_name = "tap"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.root, name="root"),
+    path("sync", views.sync, name="sync"),
+    path("capabilities", views.capabilities, name="capabilities"),
+    path("availability", views.availability, name="availability"),
+    path("tables", views.tables, name="tables"),
+    path("tables/<str:name>", views.table, name="table"),
+    path("examples", views.examples, name="examples"),
+]

@@ -18,7 +18,10 @@ import threading
 import duckdb
 import pyarrow as pa
 
-from tap.adql import functions
+try:
+    from tap.adql import functions
+except ImportError:
+    functions = None
 from tap.engines import wire
 
 BATCH_ROWS = 16384
@@ -53,7 +56,8 @@ def connect(configuration: dict[str, object]) -> duckdb.DuckDBPyConnection:
         connection.execute(f"ATTACH '{path}' AS {quote(alias)} (READ_ONLY)")
     connection.execute(f"CREATE SCHEMA {UPLOAD_SCHEMA}")
     connection.execute("SET TimeZone='UTC'")
-    functions.register(connection)
+    if functions:
+        functions.register(connection)
     connection.execute("SET enable_external_access=false")
     connection.execute("SET lock_configuration=true")
     return connection

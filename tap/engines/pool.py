@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import select
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -112,6 +113,14 @@ class Answer:
         finally:
             self.close()
 
+    def available(self, seconds: float) -> bool:
+        """Whether the engine says something more within `seconds`."""
+        if self._finished or not self._open:
+            return False
+        poll = select.poll()
+        poll.register(self.worker.socket, select.POLLIN)
+        return bool(poll.poll(1000 * seconds))
+
     def _next_frame(self) -> tuple[bytes, bytearray]:
         kind, payload = self._timed(lambda: wire.receive(self.worker.socket))
         if kind in (wire.END, wire.FAILURE):
@@ -211,6 +220,7 @@ class Pool:
         uploads: Mapping[str, pa.Table] | None = None,
         lane: Lane = Lane.SHORT,
         patience: float = QUEUE,
+        on_leave: Callable[[Callable[[], object]], object] | None = None,
     ) -> Answer:
         """Start a query; returns when the engine has begun to answer.
 
@@ -226,6 +236,8 @@ class Pool:
             Name -> rows, readable as `tap_upload.<name>` by this query alone.
         patience
             Seconds to wait for a free worker.
+        on_leave
+            Called with the answer's `cancel` before the query is sent.
 
         Raises
         ------
@@ -235,6 +247,8 @@ class Pool:
             As the query fails; the same may be raised while the batches are read.
         """
         answer = self._admit(version, files, seconds, lane, patience)
+        if on_leave is not None:
+            on_leave(answer.cancel)
         answer.start(sql, uploads or {})
         return answer
 

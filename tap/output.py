@@ -1,0 +1,55 @@
+"""What goes into a result's document beside its rows: origin, terms, service descriptors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from gateway.vo.columns import Column
+from tap.formats import ResultInfo
+from tap.service import Result
+
+log = logging.getLogger("vogate.query")
+
+Decorator = Callable[[tuple[Column, ...], frozenset[tuple[str, str]], str], list[str]]
+
+
+@lru_cache(maxsize=1)
+def server_software() -> str:
+    """Name and version, as a product token."""
+    try:
+        return f"vogate/{version('vogate')}"
+    except PackageNotFoundError:
+        return "vogate"
+
+
+def decorations(result: Result, base_url: str) -> tuple[str, ...]:
+    """The RESOURCE elements that `VOGATE_RESULT_DECORATORS` add to this result."""
+    tables = frozenset((table.schema, table.name) for table in result.tables)
+    found: list[str] = []
+    for path in settings.VOGATE_RESULT_DECORATORS:
+        decorate: Decorator = import_string(path)
+        found.extend(decorate(result.columns, tables, base_url))
+    return tuple(found)
+
+
+def result_info(result: Result, query: str, base_url: str) -> ResultInfo:
+    """The facts about a running query that its document carries (STANDARDS 16 to 18)."""
+    site = settings.SITE
+    infos = dict.fromkeys(item for table in result.tables for item in table.info)
+    return ResultInfo(
+        query=query,
+        server=server_software(),
+        publisher=site.publisher,
+        contact=site.contact,
+        service_url=f"{base_url}/tap",
+        notice=site.notice,
+        infos=tuple(infos),
+        resources=decorations(result, base_url),
+        overflow=lambda: result.overflow,
+    )

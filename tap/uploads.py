@@ -1,0 +1,283 @@
+"""Tables that come with a query (TAP 1.1, section 2.5): VOTable, FITS, Parquet or CSV, made Arrow.
+
+What a file says is not trusted: sizes are limited, documents with a DTD are refused, and so are
+VOTables whose STREAM points elsewhere (astropy would fetch it).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+
+from gateway.vo.columns import Column, Table
+from gateway.vo.errors import TooLarge, UsageError
+from tap.arrowtypes import arrow_type, column_of, conform_array, is_string
+from tap.names import REGULAR, RESERVED
+from tap.service import UploadedTable
+
+SCHEMA = "tap_upload"
+INLINE = "param:"
+
+__all__ = ["UploadLimits", "parse_parameter", "read_table", "read_uploads"]
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    rows: int
+    bytes: int
+
+
+def parse_parameter(values: Sequence[str]) -> dict[str, str]:
+    """UPLOAD's values as table name -> URI.
+
+    Each value has one or more `name,uri` with semicolons between; UPLOAD may be repeated.
+
+    Raises
+    ------
+    UsageError
+        For a malformed pair, an impossible name, a name that is given twice.
+    """
+    found: dict[str, str] = {}
+    for value in values:
+        for pair in filter(None, (item.strip() for item in value.split(";"))):
+            name, comma, uri = (part.strip() for part in pair.partition(","))
+            if not comma or not uri:
+                raise _fault(
+                    "UPLOAD must be a table name, a comma and a URI.", "Write UPLOAD=name,param:part."
+                )
+            if name.lower().startswith(f"{SCHEMA}."):
+                name = name[len(SCHEMA) + 1 :]
+            if not REGULAR.match(name) or name.upper() in RESERVED:
+                raise _fault(
+                    f"{name[:60]!r} cannot be the name of an uploaded table.", "Use letters and digits."
+                )
+            if name.lower() in (known.lower() for known in found):
+                raise _fault(f"Two uploaded tables are called {name}.", "Give each a name of its own.")
+            found[name] = uri
+    return found
+
+
+def _fault(message: str, hint: str = "") -> UsageError:
+    return UsageError(message, hint=hint, field="UPLOAD")
+
+
+def read_uploads(
+    values: Sequence[str], parts: Mapping[str, IO[bytes]], limits: UploadLimits
+) -> tuple[UploadedTable, ...]:
+    """The tables that UPLOAD names; `parts` are the parts of the request's body by name."""
+    by_name = {name.lower(): file for name, file in parts.items()}
+    tables = []
+    for name, uri in parse_parameter(values).items():
+        if not uri.lower().startswith(INLINE):
+            raise _fault(
+                "This service takes uploads within the request only.",
+                "Send the table as a part: UPLOAD=t,param:p.",
+            )
+        part = by_name.get(uri[len(INLINE) :].lower())
+        if part is None:
+            raise _fault(f"The request has no part {uri[len(INLINE) :][:60]!r}, which UPLOAD refers to.")
+        data = part.read(limits.bytes + 1)
+        if len(data) > limits.bytes:
+            raise TooLarge(f"The uploaded table {name} is larger than {limits.bytes} bytes.", field="UPLOAD")
+        tables.append(read_table(name, data, limits))
+    return tuple(tables)
+
+
+def read_table(name: str, data: bytes, limits: UploadLimits) -> UploadedTable:
+    """One uploaded table; the format is recognised by its first bytes.
+
+    Raises
+    ------
+    UsageError
+        If it is no table that can be read; the message says why.
+    TooLarge
+        If it has more rows than the limit.
+    """
+    try:
+        columns, rows = _reader(data)(data)
+    except Exception as error:  # parsers of foreign files fail in every way there is
+        reason = re.sub(r"\s+", " ", str(error))[:300] or type(error).__name__
+        raise _fault(f"The uploaded table {name} cannot be read: {reason}") from error
+    if len(rows) > limits.rows:
+        raise TooLarge(
+            f"The uploaded table {name} has {len(rows)} rows; {limits.rows} is the limit.", field="UPLOAD"
+        )
+    columns = _distinct(columns)
+    rows = rows.rename_columns([column.name for column in columns])
+    return UploadedTable(Table(SCHEMA, name, tuple(columns), nrows=len(rows)), rows)
+
+
+def _distinct(columns: Sequence[Column]) -> list[Column]:
+    """Columns with names that differ in more than case, none of them empty."""
+    taken: set[str] = set()
+    found = []
+    for number, column in enumerate(columns, start=1):
+        base = name = column.name.strip() or f"col{number}"
+        attempt = 1
+        while name.lower() in taken:
+            attempt += 1
+            name = f"{base}_{attempt}"
+        taken.add(name.lower())
+        found.append(replace(column, name=name))
+    return found
+
+
+def _reader(data: bytes) -> Any:
+    start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not start:
+        raise ValueError("it is empty.")
+    if start.startswith(b"<"):
+        return _from_votable
+    if start.startswith(b"SIMPLE  ="):
+        return _from_fits
+    if start.startswith(b"PAR1"):
+        return _from_parquet
+    if b"\0" in start:
+        raise ValueError("it is neither VOTable, FITS, Parquet nor CSV.")
+    return _from_csv
+
+
+def _refuse_references(data: bytes) -> None:
+    """Refuse what would make a parser read anything but this document."""
+    from lxml import etree
+
+    if b"\0" in data[:1024]:
+        raise ValueError("its encoding is not UTF-8.")
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        raise ValueError("it has a DTD, which uploads must not have.")
+    if b"STREAM" not in data or b"href" not in data:
+        return
+    events = etree.iterparse(
+        io.BytesIO(data), events=("start",), resolve_entities=False, no_network=True, load_dtd=False
+    )
+    for _, node in events:
+        if etree.QName(node).localname == "STREAM" and node.get("href") is not None:
+            raise ValueError("its STREAM points to another file; the data must be in the document.")
+
+
+def _from_votable(data: bytes) -> tuple[list[Column], pa.Table]:
+    from astropy.io.votable import parse
+
+    _refuse_references(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        document = parse(io.BytesIO(data), verify="ignore")
+    table = next(document.iter_tables(), None)
+    if table is None:
+        raise ValueError("the document has no TABLE.")
+    columns, arrays = [], []
+    for field, name in zip(table.fields, table.array.dtype.names or ()):
+        column = Column(
+            name=field.name or field.ID or "",
+            datatype=_datatype(field.datatype),
+            arraysize="*" if _datatype(field.datatype) == "char" else str(field.arraysize or ""),
+            xtype=field.xtype or "",
+            unit=str(field.unit or ""),
+            ucd=field.ucd or "",
+            utype=field.utype or "",
+            description=(field.description or "").strip(),
+        )
+        column, array = _array(column, table.array[name])
+        columns.append(column)
+        arrays.append(array)
+    return columns, pa.Table.from_arrays(arrays, names=[f"c{number}" for number in range(len(arrays))])
+
+
+def _datatype(datatype: str) -> str:
+    """VOTable types that the gateway stores; others become text or doubles."""
+    known = {"bit": "boolean", "unicodeChar": "char", "floatComplex": "char", "doubleComplex": "char"}
+    return known.get(datatype, datatype)
+
+
+def _array(column: Column, values: np.ma.MaskedArray) -> tuple[Column, pa.Array]:
+    """One column of astropy's as Arrow."""
+    if is_string(column):
+        texts = [None if _is_masked(value) else _text(value) for value in values]
+        array = pa.array(texts, pa.string())
+        wide = any(text is not None and not text.isascii() for text in texts)
+        return (replace(column, datatype="unicodeChar") if wide else column), array
+    target = arrow_type(column)
+    if pa.types.is_list(target):
+        rows = [
+            None if value is None else np.ma.filled(np.ma.asarray(value), 0).ravel().tolist()
+            for value in values
+        ]
+        return column, pa.array(rows, target)
+    mask = np.ma.getmaskarray(values)
+    plain = np.ma.getdata(values)
+    if mask.ndim > 1:
+        plain, mask = plain.reshape(len(values)), mask.reshape(len(values))
+    array = pa.array(plain.astype(target.to_pandas_dtype()), target, mask=mask)
+    return column, array
+
+
+def _is_masked(value: Any) -> bool:
+    return value is None or value is np.ma.masked
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _from_arrow(table: pa.Table) -> tuple[list[Column], pa.Table]:
+    columns = [column_of(field.name, field.type) for field in table.schema]
+    arrays = []
+    for column, chunked in zip(columns, table.columns):
+        if is_string(column) and pa.types.is_dictionary(chunked.type):
+            chunked = chunked.cast(pa.string())
+        chunks = [conform_array(chunk, column) for chunk in chunked.chunks]
+        arrays.append(pa.chunked_array(chunks, arrow_type(column)))
+    return columns, pa.Table.from_arrays(arrays, names=[f"c{number}" for number in range(len(arrays))])
+
+
+def _from_csv(data: bytes) -> tuple[list[Column], pa.Table]:
+    from pyarrow import csv
+
+    options = csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False)
+    return _from_arrow(csv.read_csv(io.BytesIO(data), convert_options=options))
+
+
+def _from_parquet(data: bytes) -> tuple[list[Column], pa.Table]:
+    import pyarrow.parquet as pq
+
+    return _from_arrow(pq.read_table(io.BytesIO(data)))
+
+
+def _from_fits(data: bytes) -> tuple[list[Column], pa.Table]:
+    from astropy.io import fits
+
+    with warnings.catch_warnings(), fits.open(io.BytesIO(data)) as hdus:
+        warnings.simplefilter("ignore")
+        table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
+        if table is None:
+            raise ValueError("the file has no binary table.")
+        columns, arrays = [], []
+        for column, array in _fits_columns(table):
+            columns.append(column)
+            arrays.append(array)
+    return columns, pa.Table.from_arrays(arrays, names=[f"c{number}" for number in range(len(arrays))])
+
+
+def _fits_columns(table: Any) -> Iterator[tuple[Column, pa.Array]]:
+    for item in table.columns:
+        values = np.asarray(table.data[item.name])
+        unit = {"unit": item.unit or ""}
+        if values.dtype.kind in "SU":
+            texts = [_text(value).rstrip() for value in values]
+            yield Column(item.name, "char", "*", **unit), pa.array(texts, pa.string())
+        elif values.dtype.kind == "O" or values.ndim > 1:
+            rows = [np.asarray(value).ravel().tolist() for value in values]
+            yield Column(item.name, "double", "*", **unit), pa.array(rows, pa.list_(pa.float64()))
+        else:
+            native = values.astype(values.dtype.newbyteorder("="))
+            mask = native == item.null if item.null is not None else None
+            array = pa.array(native, mask=mask)
+            column = replace(column_of(item.name, array.type), **unit)
+            yield column, conform_array(array, column)

@@ -1,0 +1,136 @@
+"""HTTP of the TAP service: parse, call, render."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import IO
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_safe
+
+from gateway.vo import vosi
+from gateway.vo.dali import Parameters
+from gateway.vo.errors import GatewayError, NotFound, UsageError
+from tap import archive, service, workers
+from tap import capabilities as tap_capabilities
+from tap import examples as tap_examples
+from tap import request as tap_request
+from tap.formats import FORMATS
+from tap.names import qualified, quoted
+from tap.output import result_info
+from tap.streams import respond
+from uws.links import base_url
+
+STARTED = datetime.now(UTC)
+"""When this process came up, for the availability document."""
+
+
+@require_safe
+def root(request: HttpRequest) -> HttpResponse:
+    """A page for browsers; programs are sent to the capabilities."""
+    if "text/html" not in request.headers.get("Accept", ""):
+        return HttpResponseRedirect(f"{base_url(request)}/tap/capabilities")
+    manifest = archive.ready()
+    return render(
+        request,
+        "tap/root.html",
+        {
+            "url": f"{base_url(request)}/tap",
+            "schemas": manifest.schemas,
+            "examples": tap_examples.examples(manifest.schemas),
+            "formats": [form.name for form in FORMATS],
+            "limits": workers.query_settings(),
+        },
+    )
+
+
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def sync(request: HttpRequest) -> HttpResponseBase:
+    """A synchronous query (TAP 1.1, section 2.1)."""
+    parameters = Parameters.of(request)
+    wish = parameters.get("REQUEST").lower()
+    if wish in ("getcapabilities", "getavailability"):  # clients of TAP 1.0
+        return HttpResponseRedirect(f"{base_url(request)}/tap/{wish[3:]}")
+    base = base_url(request)
+    with _Parts(request) as parts:
+        wanted = tap_request.parse(parameters, parts)
+    token = request.META.get("vogate.token")
+    result = service.open_query(
+        wanted.query,
+        request.caller,  # type: ignore[attr-defined]
+        maxrec=wanted.maxrec,
+        base_url=base,
+        uploads=wanted.uploads,
+        on_leave=token.on_leave if token is not None else None,
+    )
+    try:
+        return respond(request, result, wanted.format, result_info(result, wanted.query, base))
+    except BaseException:
+        result.close()
+        raise
+
+
+class _Parts(dict[str, IO[bytes]]):
+    """The files of a request by the names of their parts."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        super().__init__({name: file for name, file in request.FILES.items() if file is not None})
+
+    def __enter__(self) -> _Parts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self.values():
+            file.close()
+
+
+@require_safe
+def capabilities(request: HttpRequest) -> HttpResponse:
+    manifest = archive.ready()
+    document = tap_capabilities.document(base_url(request), manifest.schemas)
+    return HttpResponse(document, content_type=vosi.TYPE)
+
+
+@require_safe
+def availability(request: HttpRequest) -> HttpResponse:
+    """Whether queries can be answered: a query worker is asked."""
+    notes: list[str] = []
+    try:
+        service.fetch("SELECT TOP 1 schema_name FROM tap_schema.schemas", request.caller, seconds=10)  # type: ignore[attr-defined]
+    except GatewayError as error:
+        notes.append(str(error))
+    document = vosi.availability(not notes, up_since=STARTED, notes=notes)
+    return HttpResponse(document, content_type=vosi.TYPE)
+
+
+@require_safe
+def tables(request: HttpRequest) -> HttpResponse:
+    """All tables; `detail=min` leaves the columns out (VOSI 1.1, section 3.3.2)."""
+    detail = Parameters(request.GET).get("DETAIL", "max").lower()
+    if detail not in ("min", "max"):
+        raise UsageError("detail is min or max.", field="detail")
+    document = vosi.tableset(archive.ready().schemas, full=detail == "max", quoted=quoted)
+    return HttpResponse(document, content_type=vosi.TYPE)
+
+
+@require_safe
+def table(request: HttpRequest, name: str) -> HttpResponse:
+    """One table by its qualified name, as /tables and TAP_SCHEMA write it."""
+    wanted = name.lower()
+    for schema in archive.ready().schemas:
+        for item in schema.tables:
+            if wanted in (item.qualified_name.lower(), qualified(item.schema, item.name).lower()):
+                return HttpResponse(vosi.table_document(item, quoted=quoted), content_type=vosi.TYPE)
+    raise NotFound("There is no such table.", hint="/tap/tables lists the tables of this service.")
+
+
+@require_safe
+def examples(request: HttpRequest) -> HttpResponse:
+    found = tap_examples.examples(archive.ready().schemas)
+    document = tap_examples.document(found, settings.SITE.title)
+    return HttpResponse(document, content_type="application/xhtml+xml; charset=utf-8")

@@ -1,0 +1,88 @@
+"""The pool of query workers of this process, configured by the site's `[query]`."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from django.conf import settings
+
+from tap import archive
+from tap.archive import Manifest
+from tap.engines.pool import Pool
+from tap.engines.worker import Limits
+
+
+@dataclass(frozen=True)
+class QuerySettings:
+    """`[query]` of site.toml: limits of queries and of the workers that run them."""
+
+    default_maxrec: int = 20_000
+    """Rows of a result where the caller gives no MAXREC."""
+    hard_maxrec: int = 2_000_000
+    sync_seconds: int = 60
+    async_seconds: int = 3600
+    upload_rows: int = 200_000
+    upload_bytes: int = 50 << 20
+    short_workers: int = 2
+    """Queries that each server process runs at once."""
+    long_workers: int = 2
+    """Queries beyond these that have run for more than 2 s."""
+    worker_memory: str = "768MB"
+    worker_temporary_files: str = "8GB"
+
+
+def query_settings() -> QuerySettings:
+    """The site's values, with defaults; names that are not known belong to somebody else."""
+    given = settings.SITE.query
+    known = {item.name: type(item.default) for item in fields(QuerySettings)}
+    return QuerySettings(**{name: known[name](value) for name, value in given.items() if name in known})
+
+
+_lock = threading.Lock()
+_pools: dict[int, Pool] = {}
+
+
+def pool() -> Pool:
+    """The pool of this process, made when it is first asked for (no process starts yet)."""
+    found = _pools.get(os.getpid())
+    if found is not None:
+        return found
+    with _lock:
+        found = _pools.get(os.getpid())
+        if found is None:
+            _pools.clear()  # a fork's copy of the parent's pool is not ours to use
+            configured = query_settings()
+            limits = Limits(
+                memory=configured.worker_memory,
+                temporary_files=configured.worker_temporary_files,
+                scratch=Path(settings.VOGATE_HOME) / "tmp",
+            )
+            found = Pool(configured.short_workers, configured.long_workers, limits)
+            _pools[os.getpid()] = found
+            atexit.register(found.close)
+    return found
+
+
+def attached(manifest: Manifest) -> dict[str, Path]:
+    """Alias -> file, as the workers attach them."""
+    return {archive.alias(name): path for name, path in manifest.files.items()}
+
+
+def warm(count: int = 1) -> None:
+    """Start workers in the background (called by servers when they come up); harmless without an archive."""
+    manifest = archive.current()
+    if manifest.files:
+        pool().warm(manifest.version, attached(manifest), count)
+
+
+def reset() -> None:
+    """End the pool of this process; the next query makes another."""
+    with _lock:
+        found = _pools.pop(os.getpid(), None)
+    if found is not None:
+        atexit.unregister(found.close)
+        found.close()
