@@ -28,6 +28,8 @@ from uws.phases import Phase
 PAGE_ROWS = 30
 LISTED_PHASES = [phase.value for phase in Phase if phase is not Phase.ARCHIVED]
 ACTION_LIMIT = 200
+ERROR_LINES = 15
+"""Lines of a failed job's log that stand beside the reason."""
 
 
 @never_cache
@@ -124,6 +126,7 @@ def job(request: HttpRequest, job_id: str) -> HttpResponse:
     tool = tool_of(found)
     results = list(found.results.select_related("job"))
     log, log_next = tail(found, -jobpage.LOG_BYTES, jobpage.LOG_BYTES)
+    lines, failed = log.rstrip().splitlines(), found.phase == Phase.ERROR
     views = jobpage.result_views(results)
     context = {
         "job": found,
@@ -142,7 +145,8 @@ def job(request: HttpRequest, job_id: str) -> HttpResponse:
         "log": log,
         "log_next": log_next,
         "log_truncated": log_next > jobpage.LOG_BYTES,
-        "log_tail": "\n".join(log.rstrip().splitlines()[-12:]) if found.phase == Phase.ERROR else "",
+        "log_tail": "\n".join(lines[-ERROR_LINES:]) if failed else "",
+        "log_in_error": failed and 0 < len(lines) <= ERROR_LINES,
         "can_run": found.phase in (Phase.PENDING, Phase.HELD),
         "can_abort": not found.is_final,
         "is_mine": found.rights != "capability",
