@@ -148,6 +148,7 @@ LOGIN_REDIRECT_URL = "/jobs/"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "gateway.accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"login": "gateway.accounts.forms.LoginForm"}
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]

@@ -1,7 +1,10 @@
-"""Forms of the account page."""
+"""Forms of the account pages."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from allauth.account.forms import LoginForm as AllauthLoginForm
 from django import forms
 from django.contrib.auth import get_user_model
 
@@ -27,3 +30,13 @@ class TokenForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "my laptop"}),
         help_text="What or where you use it, so that you know which one to revoke.",
     )
+
+
+class LoginForm(AllauthLoginForm):  # type: ignore[misc]
+    """Takes a name or an address, and lets the browser fill in what it keeps as the user name."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"].label = "User name or e-mail"
+        self.fields["login"].widget.attrs |= {"autocomplete": "username", "autocapitalize": "none"}
+        self.fields["password"].help_text = ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import re
 import secrets
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import quote, unquote, urlsplit
 
@@ -102,6 +103,7 @@ def make(request: HttpRequest, path: str, seconds: int) -> tuple[str, SignedLink
 
 
 def _probe(request: HttpRequest, path: str, caller: Caller) -> None:
+    caller = replace(caller, method="link")
     response = dispatch(request, path, caller, method="HEAD")
     if response.status_code == 405:  # a view that knows no HEAD
         response = dispatch(request, path, caller, method="GET")

@@ -81,7 +81,7 @@ class CallerMiddleware:
         if programs and unsafe and not is_same_origin(request):
             request.user = AnonymousUser()
             return Caller(address=address)
-        user = request.user  # loads the session, so that a key nobody has is None after this
+        # This loads the session; a key that nobody has is None afterwards.
+        method = "cookie" if request.user.is_authenticated else "anonymous"
         session_key = request.session.session_key or ""
-        method = "cookie" if user.is_authenticated else "anonymous"
-        return caller_of(user, method=method, address=address, session_key=session_key)
+        return caller_of(request.user, method=method, address=address, session_key=session_key)
