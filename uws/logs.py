@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from uws.models import Job
+
+_BLOCK = 1 << 18
 
 LOG_NAME = "log.txt"
 """In the attempt's folder: what the tool wrote to stdout and stderr, in order, and what the gateway says of it."""
@@ -47,3 +51,13 @@ def _complete(data: bytes) -> int:
             needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
             return len(data) if back >= needed else len(data) - back
     return len(data)
+
+
+def stream(job: Job) -> Iterator[bytes]:
+    """The whole log as it is now, block by block."""
+    try:
+        with (job.attempt_folder / LOG_NAME).open("rb") as file:
+            while block := file.read(_BLOCK):
+                yield block
+    except OSError:
+        return

@@ -1,0 +1,161 @@
+"""From a claimed job to a folder that a shepherd can run: `job.json` for the tool, `spec.json` for the shepherd."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from gateway.vo.errors import NotAvailable
+from uws import sandbox, storage
+from uws.models import Job, JobInput
+from uws.tools.description import Tool
+
+DEFAULT_LOG_BYTES = 10 << 20
+
+
+def jobs_section() -> Mapping[str, Any]:
+    """`[jobs]` of site.toml."""
+    section = settings.SITE.raw.get("jobs", {})
+    return section if isinstance(section, dict) else {}
+
+
+def prepare(job: Job, tool: Tool) -> Path:
+    """Make the attempt's folder with all that its shepherd needs.
+
+    Raises
+    ------
+    NotAvailable
+        If an input file is gone.
+    OSError
+        If the folder cannot be written (full disk, permissions).
+    """
+    folder = job.attempt_folder
+    work, tmp, progress = folder / "work", folder / "tmp", folder / "progress.jsonl"
+    for path in (work, tmp):
+        path.mkdir(parents=True, exist_ok=True)
+    progress.touch()
+    (job.folder / f"fence-{job.attempt}").touch()
+    inputs = list(job.inputs.all())
+    _check_readable(inputs)
+    storage.write_json(work / "job.json", description(job, inputs))
+    _lend_caches(tmp)
+    storage.write_json(folder / "spec.json", specification(job, tool, inputs, folder))
+    return folder
+
+
+def description(job: Job, inputs: list[JobInput]) -> dict[str, Any]:
+    """What the tool reads (docs/development.md, Jobs)."""
+    files: dict[str, list[dict[str, Any]]] = {}
+    for row in inputs:
+        files.setdefault(row.role, []).append(
+            {
+                "id": row.identifier,
+                "path": row.path,
+                "sha256": row.sha256,
+                "title": row.title,
+                "terms": row.terms,
+                "collection": row.collection,
+                "media_type": row.media_type,
+            }
+        )
+    return {
+        "job": job.pk,
+        "tool": job.tool_name,
+        "version": job.tool_version,
+        "parameters": job.parameters,
+        "inputs": files,
+        "notice": settings.SITE.notice,
+        "base_url": job.base_url,
+        "job_url": f"{job.base_url}/{job.service_path}/{job.pk}",
+        "page_url": f"{job.base_url}/jobs/{job.pk}/",
+    }
+
+
+def specification(job: Job, tool: Tool, inputs: list[JobInput], folder: Path) -> dict[str, Any]:
+    """What the shepherd reads."""
+    work, tmp, progress = folder / "work", folder / "tmp", folder / "progress.jsonl"
+    paths: dict[str, list[str]] = {}
+    for row in inputs:
+        paths.setdefault(row.role, []).append(row.path)
+    argv = tool.command(job.parameters, paths)
+    argv[0] = _program(argv[0])
+    boxed, note = sandbox.choose(str(jobs_section().get("sandbox", "auto")))
+    if boxed:
+        readable = (tool.folder.resolve(), *(Path(row.path) for row in inputs))
+        argv = sandbox.wrap(argv, sandbox.Walls(work, tmp, progress, readable, tool.limits.network))
+    limits = tool.limits
+    cpu = job.execution_duration * max(1, limits.processes)
+    return {
+        "job": job.pk,
+        "attempt": job.attempt,
+        "argv": argv,
+        "cwd": str(work),
+        "env": sandbox.environment(work, tmp, progress, f"{job.pk}.{job.attempt}", boxed=boxed),
+        "seconds": job.execution_duration,
+        "memory_mb": limits.memory_mb,
+        "disk_mb": limits.disk_mb,
+        "processes": limits.processes,
+        "log_bytes": int(jobs_section().get("log_bytes", DEFAULT_LOG_BYTES)),
+        "rlimits": {
+            # Memory is counted over the whole tree by the shepherd; this stops one greedy allocation.
+            "RLIMIT_DATA": limits.memory_mb << 20,
+            "RLIMIT_FSIZE": limits.disk_mb << 20,
+            "RLIMIT_CPU": cpu,
+            "RLIMIT_CORE": 0,
+        },
+        "platform": platform_text() + ("; bubblewrap" if boxed else ""),
+        "notes": [f"{tool.title}, {tool.id}, attempt {job.attempt}.", note],
+    }
+
+
+def _program(name: str) -> str:
+    """The program's absolute path: `execve` looks nowhere else."""
+    found = shutil.which(name)
+    if found is None:
+        raise NotAvailable(f"The program {name} is not installed on this machine.")
+    return found
+
+
+def _check_readable(inputs: list[JobInput]) -> None:
+    for row in inputs:
+        try:
+            with Path(row.path).open("rb"):
+                pass
+        except IsADirectoryError:
+            continue
+        except OSError as error:
+            raise NotAvailable(
+                f"The input {row.title or row.identifier} cannot be read: {storage.plain(error)}.",
+                hint="It may have been deleted since the job was made; choose it again.",
+            ) from None
+
+
+@lru_cache(maxsize=1)
+def platform_text() -> str:
+    """The machine and software by which results are made, for the provenance record."""
+    parts = [f"{platform.system()} {platform.release()} {platform.machine()}"]
+    parts.append(f"Python {platform.python_version()}")
+    for package in ("vogate", "numpy", "astropy", "gammapy"):
+        try:
+            parts.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return "; ".join(parts)
+
+
+def cache_folder() -> Path:
+    """Caches that the worker makes once and lends to every attempt (matplotlib's list of fonts)."""
+    return Path(settings.VOGATE_HOME) / "cache" / "tools"
+
+
+def _lend_caches(tmp: Path) -> None:
+    source = cache_folder() / "matplotlib"
+    if source.is_dir():
+        shutil.copytree(source, tmp / "matplotlib", dirs_exist_ok=True)

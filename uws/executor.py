@@ -1,0 +1,149 @@
+"""Where attempts run.  `Executor` is all that a worker knows of it; `LocalExecutor` is this machine."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+from uws import shepherd, storage
+
+log = logging.getLogger("vogate.uws")
+
+
+class Executor(Protocol):
+    """Runs the attempt that is described in a folder (`uws.attempts.prepare`).
+
+    An attempt has ended when `alive` is false; `exit.json` then says how, and its absence that it was lost.
+    """
+
+    name: str
+
+    def launch(self, folder: Path) -> None:
+        """Start the attempt's shepherd, which outlives this process."""
+
+    def alive(self, folder: Path) -> bool:
+        """True while any process of the attempt may be alive."""
+
+    def stop(self, folder: Path) -> None:
+        """Ask the shepherd to end the attempt; `alive` becomes false within 2.5 s."""
+
+    def clear(self, folder: Path) -> None:
+        """Make sure that nothing of an attempt without a shepherd is left."""
+
+    def waitable(self, folder: Path) -> int | None:
+        """A file descriptor that becomes readable when the attempt has ended, if there is one."""
+
+    def forget(self, folder: Path) -> None:
+        """Let go of what is held for an attempt that has ended."""
+
+
+class LocalExecutor:
+    """Shepherds on this machine."""
+
+    name = "local"
+
+    def __init__(self) -> None:
+        self._children: dict[Path, subprocess.Popen[bytes]] = {}
+        self._pidfds: dict[Path, int] = {}
+
+    def launch(self, folder: Path) -> None:
+        with (folder / "shepherd.err").open("ab") as errors:
+            self._children[folder] = subprocess.Popen(
+                [sys.executable, "-I", "-S", shepherd.__file__, str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                cwd="/",
+                env={"LANG": "C.UTF-8"},
+                start_new_session=True,
+            )
+
+    def alive(self, folder: Path) -> bool:
+        child = self._children.get(folder)
+        if child is not None:
+            return child.poll() is None
+        return self._pid(folder) is not None or _locked(folder.parent)
+
+    def stop(self, folder: Path) -> None:
+        child = self._children.get(folder)
+        pid = child.pid if child is not None and child.poll() is None else self._pid(folder)
+        if pid is not None:
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+
+    def clear(self, folder: Path) -> None:
+        """Kill what a killed shepherd left: its orphans carry the attempt in their environment."""
+        mark = f"VOGATE_ATTEMPT={folder.parent.name}.{folder.name.removeprefix('attempt-')}".encode()
+        for name in os.listdir("/proc"):
+            if not name.isdigit():
+                continue
+            try:
+                with open(f"/proc/{name}/environ", "rb") as file:
+                    if mark not in file.read().split(b"\0"):
+                        continue
+                os.kill(int(name), signal.SIGKILL)
+                log.warning("killed process %s that was left of %s", name, folder.name)
+            except OSError:
+                continue
+
+    def waitable(self, folder: Path) -> int | None:
+        if folder not in self._pidfds:
+            child = self._children.get(folder)
+            pid = child.pid if child is not None else self._pid(folder)
+            if pid is None:
+                return None
+            try:
+                self._pidfds[folder] = os.pidfd_open(pid)
+            except OSError:
+                return None
+        return self._pidfds[folder]
+
+    def forget(self, folder: Path) -> None:
+        child = self._children.pop(folder, None)
+        if child is not None:
+            child.poll()
+        pidfd = self._pidfds.pop(folder, None)
+        if pidfd is not None:
+            os.close(pidfd)
+
+    @staticmethod
+    def _pid(folder: Path) -> int | None:
+        """The shepherd's process id, if it is that very process and alive."""
+        record: dict[str, Any] | None = storage.read_json(folder / "shepherd.json")
+        if record is None or record.get("boot") != shepherd.boot_id():
+            return None
+        start = shepherd.process_start(record["pid"])
+        if start is None or start != record.get("start") or _is_zombie(record["pid"]):
+            return None
+        return int(record["pid"])
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] == b"Z"
+    except (OSError, IndexError):
+        return True
+
+
+def _locked(job_folder: Path) -> bool:
+    """True if a shepherd holds the job's lock, whatever else the folder says."""
+    try:
+        fd = os.open(job_folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False

@@ -1,0 +1,104 @@
+"""What a request says to the job controller: control parameters, a tool's own values, files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.dateparse import parse_date, parse_datetime
+
+from gateway.vo.errors import UsageError
+from uws.creation import Upload
+from uws.phases import Phase
+
+CONTROLS = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "ACTION", "WAIT")
+"""Names that UWS itself gives a meaning; case does not matter."""
+
+
+@dataclass
+class Request:
+    """A request's parameters, divided."""
+
+    controls: dict[str, list[str]] = field(default_factory=dict)
+    """By name in upper case."""
+    values: dict[str, Any] = field(default_factory=dict)
+    """The tool's: a text, or a list where a name was repeated (whatever its case)."""
+    uploads: list[Upload] = field(default_factory=list)
+
+    def one(self, name: str) -> str | None:
+        """The only value of a control parameter, None if it is not there."""
+        values = list(dict.fromkeys(self.controls.get(name, [])))
+        if len(values) > 1:
+            raise UsageError(f"{name} is given {len(values)} times with different values.", field=name)
+        return values[0].strip() if values else None
+
+
+def read(request: HttpRequest) -> Request:
+    """Divide the parameters of query string and body."""
+    result = Request()
+    spelled: dict[str, str] = {}
+    for name, value in _pairs(request):
+        upper = name.upper()
+        if upper in CONTROLS:
+            result.controls.setdefault(upper, []).append(value)
+            continue
+        name = spelled.setdefault(upper, name)
+        before = result.values.get(name)
+        if before is None:
+            result.values[name] = value
+        else:
+            result.values[name] = [*before, value] if isinstance(before, list) else [before, value]
+    for part, files in request.FILES.lists():
+        for file in files:
+            result.uploads.append(Upload(part, file.name or part, file, file.content_type or ""))
+    return result
+
+
+def _pairs(request: HttpRequest) -> Iterator[tuple[str, str]]:
+    for source in (request.GET, request.POST):
+        for name, values in source.lists():
+            if name == "csrfmiddlewaretoken":
+                continue
+            for value in values:
+                yield name, str(value)
+
+
+def phase(text: str) -> Phase:
+    """An execution phase; UsageError for a word that is none."""
+    try:
+        return Phase(text.strip().upper())
+    except ValueError:
+        names = ", ".join(p.value for p in Phase)
+        raise UsageError(
+            f"PHASE={text[:40]!r} is no phase.", hint=f"There are {names}.", field="PHASE"
+        ) from None
+
+
+def instant(name: str, text: str) -> datetime:
+    """An ISO 8601 time; UTC unless it says otherwise."""
+    try:
+        moment = parse_datetime(text.strip())
+        if moment is None:
+            day = parse_date(text.strip())
+            moment = datetime(day.year, day.month, day.day) if day else None
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise UsageError(
+            f"{name}={text[:40]!r} is not a time.", hint="Write it as 2026-01-31T12:00:00Z.", field=name
+        )
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def integer(name: str, text: str, *, minimum: int) -> int:
+    """An integer of at least `minimum`."""
+    try:
+        value = int(text)
+    except ValueError:
+        raise UsageError(f"{name}={text[:40]!r} is not an integer.", field=name) from None
+    if value < minimum:
+        raise UsageError(f"{name} must be {minimum} or more, not {value}.", field=name)
+    return value

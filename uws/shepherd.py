@@ -1,0 +1,397 @@
+"""The shepherd: one detached process that runs one attempt of a job and outlives its worker.
+
+Usage: python -I -S shepherd.py ATTEMPT_FOLDER
+
+It owns the whole tree of the tool's processes (orphans come to it, because it is a subreaper), keeps to
+the limits in `spec.json`, writes the logs, and leaves `exit.json`, whole or not at all.  It imports
+nothing but the standard library, so that it starts in a few milliseconds, and it never touches the
+database: what it leaves in the folder is what workers go by.
+
+Only one attempt of a job can run at once: the shepherd holds a lock of the kernel on the job's folder,
+and does not start if a later attempt has been fenced in (a file `fence-<n>` with n above its own number).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import time
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+NOT_MINE = 3
+"""Exit status when another shepherd holds the job or a later attempt has been let in."""
+TERM_SECONDS = 1.5
+"""What the tool has after SIGTERM to end by itself."""
+KILL_SECONDS = 8.0
+CHECK_SECONDS = 0.5
+HEARTBEAT_SECONDS = 5.0
+RESERVED_BYTES = 4096
+"""Room kept for exit.json, so that a full disk does not swallow how the tool ended."""
+PIPE_BYTES = 1 << 16
+
+
+def process_start(pid: int | str) -> int | None:
+    """Start time of a process in clock ticks since boot: with its id it names a process for good."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[19])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def boot_id() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def write_json(folder: str, name: str, value: dict[str, object]) -> None:
+    """Write a file that appears only when it is whole, over the room reserved for it if there is some."""
+    part = os.path.join(folder, f".{name}.part")
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        data = json.dumps(value).encode()
+        os.write(fd, data.ljust(RESERVED_BYTES) if os.fstat(fd).st_size else data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.replace(part, os.path.join(folder, name))
+
+
+class Logs:
+    """stdout.log, stderr.log and both in order in log.txt, each up to a limit."""
+
+    def __init__(self, folder: str, limit: int) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self.files = [os.open(os.path.join(folder, n), flags, 0o644) for n in ("stdout.log", "stderr.log")]
+        self.both = os.open(os.path.join(folder, "log.txt"), flags, 0o644)
+        self.left = limit
+
+    def write(self, stream: int, data: bytes) -> None:
+        """A full disk costs lines of the log, never the job."""
+        if self.left <= 0:
+            return
+        self.left -= len(data)
+        if self.left <= 0:
+            data = data[: self.left] if self.left else data
+            data += b"\n[vogate] The log is longer than is kept; the rest is left out.\n"
+        for fd in (self.files[stream], self.both):
+            try:
+                os.write(fd, data)
+            except OSError:
+                pass
+
+    def note(self, text: str) -> None:
+        """A line of the gateway's own."""
+        try:
+            os.write(self.both, f"[vogate] {text}\n".encode())
+        except OSError:
+            pass
+
+
+class Shepherd:
+    """One attempt."""
+
+    def __init__(self, folder: str, spec: dict) -> None:  # type: ignore[type-arg]
+        self.folder, self.spec = folder, spec
+        self.why = ""
+        self.detail = ""
+        self.status: int | None = None
+        self.usage: resource.struct_rusage | None = None
+        self.peak_kb = 0
+        self.child = 0
+        self.logs = Logs(folder, int(spec.get("log_bytes", 10 << 20)))
+
+    # -- the tool -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Fork the tool, its outputs on pipes."""
+        out_read, out_write = os.pipe2(os.O_CLOEXEC)
+        err_read, err_write = os.pipe2(os.O_CLOEXEC)
+        self.pipes = {out_read: 0, err_read: 1}
+        for fd in self.pipes:
+            os.set_blocking(fd, False)
+        parent = os.getpid()
+        self.child = os.fork()
+        if self.child == 0:
+            try:
+                self._become_tool(parent, out_write, err_write)
+            except BaseException as error:  # noqa: BLE001  the child must not go on as a second shepherd
+                name = os.path.basename(self.spec["argv"][0])
+                text = error.strerror if isinstance(error, OSError) else str(error)
+                os.write(2, f"The program {name} cannot be started: {text}.\n".encode())
+            finally:
+                os._exit(127)
+        os.close(out_write)
+        os.close(err_write)
+
+    def _become_tool(self, parent: int, out: int, err: int) -> None:
+        os.setsid()
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(127)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        os.umask(0o022)
+        for name, value in self.spec.get("rlimits", {}).items():
+            _limit(getattr(resource, name), int(value))
+        os.chdir(self.spec["cwd"])
+        os.execve(self.spec["argv"][0], self.spec["argv"], self.spec["env"])
+
+    # -- its process tree ---------------------------------------------------------------------------
+
+    def reap(self) -> None:
+        """Take in the exit statuses of the tool and of orphans that came to us."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self.child:
+                self.status, self.usage = status, usage
+
+    def descendants(self) -> list[int]:
+        children: dict[int, list[int]] = {}
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                try:
+                    with open(f"/proc/{name}/stat", "rb") as file:
+                        fields = file.read().rpartition(b")")[2].split()
+                except OSError:
+                    continue
+                if fields[0] != b"Z":
+                    children.setdefault(int(fields[1]), []).append(int(name))
+        found, stack = [], [os.getpid()]
+        while stack:
+            for pid in children.get(stack.pop(), ()):
+                found.append(pid)
+                stack.append(pid)
+        return found
+
+    def end_all(self) -> None:
+        """TERM, a moment to comply, then KILL until nothing is left."""
+        for number, seconds in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
+            end, told = time.monotonic() + seconds, set()
+            while time.monotonic() < end:
+                alive = self.descendants()
+                if not alive:
+                    break
+                for pid in alive:
+                    # The sandbox's own processes would take the tool down with them before it can tidy up.
+                    if number == signal.SIGKILL or (pid not in told and _command(pid) != "bwrap"):
+                        told.add(pid)
+                        try:
+                            os.kill(pid, number)
+                        except ProcessLookupError:
+                            pass
+                self.drain()
+                self.reap()
+                time.sleep(0.02)
+            self.reap()
+
+    # -- watching -----------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Take what the tool has written."""
+        for fd, stream in list(self.pipes.items()):
+            try:
+                while data := os.read(fd, PIPE_BYTES):
+                    self.logs.write(stream, data)
+                os.close(fd)
+                del self.pipes[fd]
+            except BlockingIOError:
+                pass
+
+    def watch(self, wake: int) -> None:
+        """Until the tool has ended or has to be ended."""
+        started = beaten = checked = time.monotonic()
+        seconds = float(self.spec.get("seconds") or 0)
+        poll = select.poll()
+        poll.register(wake, select.POLLIN)
+        for fd in self.pipes:
+            poll.register(fd, select.POLLIN)
+        while self.status is None and not self.why:
+            for fd, _event in poll.poll(200):
+                if fd == wake:
+                    os.read(wake, 512)
+            known = set(self.pipes)
+            self.drain()
+            for fd in known - set(self.pipes):
+                poll.unregister(fd)
+            self.reap()
+            moment = time.monotonic()
+            if self.status is not None:
+                return
+            if seconds and moment - started > seconds:
+                self.why = "TIMEOUT"
+            if moment - checked > CHECK_SECONDS:
+                checked = moment
+                self.check_usage()
+            if moment - beaten > HEARTBEAT_SECONDS:
+                beaten = moment
+                self.beat()
+
+    def check_usage(self) -> None:
+        """Memory, processes and disk of the whole tree against the limits."""
+        pids, pages = self.descendants(), 0
+        for pid in pids:
+            try:
+                with open(f"/proc/{pid}/statm", "rb") as file:
+                    pages += int(file.read().split()[1])
+            except (OSError, IndexError):
+                continue
+        kb = pages * (resource.getpagesize() // 1024)
+        self.peak_kb = max(self.peak_kb, kb)
+        memory, processes = self.spec.get("memory_mb"), self.spec.get("processes")
+        if memory and kb > memory * 1024:
+            self.why, self.detail = "MEMORY", f"{kb // 1024} MB"
+        elif processes and len(pids) > processes:
+            self.why, self.detail = "PROCESSES", str(len(pids))
+
+    def beat(self) -> None:
+        """A sign of life; and the end, if somebody has removed the folder."""
+        try:
+            os.utime(os.path.join(self.folder, "shepherd.json"))
+        except FileNotFoundError:
+            self.why = "STOPPED"
+        except OSError:
+            pass
+        disk = self.spec.get("disk_mb")
+        if disk and not self.why:
+            used = _size_of(self.spec["cwd"]) + _size_of(os.path.join(self.folder, "tmp"))
+            if used > disk << 20:
+                self.why, self.detail = "DISK", f"{used >> 20} MB"
+
+    def run(self, wake: int) -> None:
+        began = time.time()
+        for line in self.spec.get("notes", ()):
+            self.logs.note(line)
+        self.start()
+        self.watch(wake)
+        if self.why or self.descendants():
+            self.end_all()
+        self.reap()
+        self.drain()
+        self.leave_record(began)
+
+    def leave_record(self, began: float) -> None:
+        code = None if self.status is None else os.waitstatus_to_exitcode(self.status)
+        usage = self.usage
+        write_json(
+            self.folder,
+            "exit.json",
+            {
+                "exit": code,
+                "why": self.why,
+                "detail": self.detail,
+                "began": began,
+                "ended": time.time(),
+                "cpu_seconds": usage.ru_utime + usage.ru_stime if usage else None,
+                "max_rss_kb": max(self.peak_kb, usage.ru_maxrss if usage else 0),
+                "platform": self.spec.get("platform", ""),
+            },
+        )
+
+
+def _limit(which: int, value: int) -> None:
+    hard = resource.getrlimit(which)[1]
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(which, (value, value))
+
+
+def _command(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _size_of(folder: str) -> int:
+    total, stack = 0, [folder]
+    while stack:
+        try:
+            with os.scandir(stack.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        stack.append(entry.path)
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_blocks * 512
+        except OSError:
+            continue
+    return total
+
+
+def lock_job(job_folder: str) -> int | None:
+    """The lock that only one shepherd of a job can hold; None if another one has it."""
+    fd = os.open(os.path.join(job_folder, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    for _ in range(20):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        else:
+            return fd
+    os.close(fd)
+    return None
+
+
+def fenced(job_folder: str, attempt: int) -> bool:
+    """True if a later attempt has been let in."""
+    for name in os.listdir(job_folder):
+        kind, _, number = name.partition("-")
+        if kind == "fence" and number.isdigit() and int(number) > attempt:
+            return True
+    return False
+
+
+def main(folder: str) -> int:
+    """Run the attempt in `folder`."""
+    with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
+        spec = json.load(file)
+    if os.getpid() != os.getsid(0):
+        os.setsid()
+    wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(wake_write)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    job_folder = os.path.dirname(os.path.abspath(folder))
+    if lock_job(job_folder) is None or fenced(job_folder, int(spec["attempt"])):
+        return NOT_MINE
+    if os.path.exists(os.path.join(folder, "exit.json")):
+        return NOT_MINE
+    shepherd = Shepherd(folder, spec)
+
+    def stop(*_: object) -> None:
+        shepherd.why = shepherd.why or "STOPPED"
+
+    signal.signal(signal.SIGTERM, stop)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    with open(os.path.join(folder, ".exit.json.part"), "wb") as reserve:
+        reserve.write(b" " * RESERVED_BYTES)
+    pid = os.getpid()
+    write_json(folder, "shepherd.json", {"pid": pid, "start": process_start(pid), "boot": boot_id()})
+    shepherd.run(wake_read)
+    return 0
+
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,112 @@
+"""What nobody is looking after: jobs of dead workers, leftover processes, jobs past their destruction."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from datetime import timedelta
+
+from django.db.models import F, Q
+
+from uws import controller, queue, shepherd, storage
+from uws.models import Attempt, AttemptOutcome, Job, now
+from uws.phases import Phase
+
+log = logging.getLogger("vogate.uws")
+
+BATCH = 200
+OTHER_HOST_GRACE = 60.0
+"""Seconds after the end of its lease that a worker on another machine is given up."""
+
+
+def host_name() -> str:
+    return platform.node() or "localhost"
+
+
+def worker_name() -> str:
+    """A name that no other process ever has: host, process id, its start, the machine's boot."""
+    pid = os.getpid()
+    return f"{host_name()}:{pid}:{shepherd.process_start(pid)}:{shepherd.boot_id()[:8]}"
+
+
+def is_here(worker: str) -> bool:
+    return worker.rpartition(":")[0].rpartition(":")[0].rpartition(":")[0] == host_name()
+
+
+def is_alive(worker: str) -> bool:
+    """True if the process of that name, on this machine, lives."""
+    try:
+        _, pid, start, boot = worker.rsplit(":", 3)
+    except ValueError:
+        return False
+    return shepherd.boot_id()[:8] == boot and str(shepherd.process_start(pid)) == start
+
+
+def abandoned(worker: str) -> list[Job]:
+    """Executing jobs whose worker is dead or has let its lease run out, and that this worker has taken over."""
+    moment = now()
+    jobs = Job.objects.select_related("owner").filter(phase=Phase.EXECUTING).exclude(worker=worker)
+    mine = []
+    for job in jobs.order_by("lease_until")[:BATCH]:
+        expired = job.lease_until is None or job.lease_until < moment
+        if is_here(job.worker):
+            gone = expired or not is_alive(job.worker)
+        else:
+            gone = expired and (
+                job.lease_until is None or job.lease_until < moment - timedelta(seconds=OTHER_HOST_GRACE)
+            )
+        if gone and queue.take_over(job, worker):
+            log.warning("job %s: taking over from %s", job.pk, job.worker or "nobody")
+            job.worker = worker
+            mine.append(job)
+    return mine
+
+
+def leftovers(tended: set[str]) -> list[Job]:
+    """Jobs that have ended or passed on while an attempt on this machine still has its row open.
+
+    The job objects carry the number of that attempt.  Attempts that a living worker looks after are its
+    own business.
+    """
+    rows = (
+        Attempt.objects.select_related("job", "job__owner")
+        .filter(ended_at__isnull=True, host=host_name())
+        .exclude(
+            Q(job__phase=Phase.EXECUTING) & Q(job__attempt=F("number")) & Q(job__deleted_at__isnull=True)
+        )
+    )
+    found = []
+    for row in rows[:BATCH]:
+        if row.job_id in tended or (row.worker != worker_name() and is_alive(row.worker)):
+            continue
+        job = row.job
+        job.attempt = row.number
+        found.append(job)
+    return found
+
+
+def requeue_runner(job: Job) -> None:
+    """A runner's thread died with its worker."""
+    controller.requeue(job.pk, job.attempt, AttemptOutcome.LOST, "its worker ended")
+
+
+def destroy_due() -> int:
+    """Archive the jobs whose destruction time has come; returns how many."""
+    due = Job.objects.filter(destruction__lte=now(), deleted_at__isnull=True).exclude(phase=Phase.ARCHIVED)
+    count = 0
+    for job in due.order_by("destruction")[:BATCH]:
+        try:
+            count += controller.archive(job)
+        except Exception:
+            log.exception("job %s cannot be archived", job.pk)
+    return count
+
+
+def purge_deleted() -> None:
+    """Remove deleted jobs whose processes have ended."""
+    for job in Job.objects.filter(deleted_at__isnull=False)[:BATCH]:
+        try:
+            storage.discard(job)
+        except Exception:
+            log.exception("job %s cannot be removed", job.pk)

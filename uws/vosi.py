@@ -1,0 +1,46 @@
+"""/capabilities and /availability of a tool's UWS endpoints (VOSI 1.1)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from gateway.vo import vosi
+from uws import kinds, links
+from uws.views import methods
+
+STANDARD = "ivo://ivoa.net/std/UWS"
+SECURITY = ("ivo://ivoa.net/sso#BasicAA", "ivo://ivoa.net/sso#cookie")
+_STARTED = datetime.now(UTC)
+
+
+@methods("GET", "HEAD")
+def capabilities(request: HttpRequest, tool: str) -> HttpResponseBase:
+    """Where the tool's endpoints are and how to sign in to them."""
+    kind = kinds.kind_of(tool)
+    root = f"{links.base_url(request)}/uws/{tool}"
+    found = [
+        vosi.Capability(
+            f"{STANDARD}#async-1.1",
+            (vosi.Interface(f"{root}/async", use="base", version="1.1", security=SECURITY),),
+            description=f"Jobs of {kind.name} {kind.version}",
+        ),
+        vosi.Capability(
+            f"{STANDARD}#sync-1.1",
+            (vosi.Interface(f"{root}/sync", use="base", version="1.1", security=SECURITY),),
+        ),
+        vosi.Capability(vosi.CAPABILITIES, (vosi.Interface(f"{root}/capabilities"),)),
+        vosi.Capability(vosi.AVAILABILITY, (vosi.Interface(f"{root}/availability"),)),
+    ]
+    return HttpResponse(vosi.capabilities(found), content_type=vosi.TYPE)
+
+
+@methods("GET", "HEAD")
+def availability(request: HttpRequest, tool: str) -> HttpResponseBase:
+    """Whether the tool can run."""
+    kind = kinds.kind_of(tool)
+    reason = kind.tool.why_not if isinstance(kind, kinds.ToolKind) else ""
+    notes = (reason,) if reason else ()
+    body = vosi.availability(not reason, up_since=_STARTED, notes=notes)
+    return HttpResponse(body, content_type=vosi.TYPE)

@@ -1,0 +1,302 @@
+"""The worker: takes jobs from the queue, has them run, and takes in what they leave (`vogate worker`)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections, connection
+
+from uws import attempts, controller, queue, runners, sweeper
+from uws.executor import Executor, LocalExecutor
+from uws.models import AttemptOutcome, Job
+from uws.tending import State, Tended
+from uws.watch import POLL_SECONDS, open_watch
+
+log = logging.getLogger("vogate.uws")
+
+CHECK_SECONDS = 0.5
+LEASE_EVERY = 8.0
+SWEEP_EVERY = 2.0
+DESTROY_EVERY = 15.0
+RUNNER_SLOTS = 4
+RUNNER_GRACE = 5.0
+"""Seconds that a cancelled runner has before its job ends without it."""
+STOP_SECONDS = 8.0
+
+
+class Threaded:
+    """A runner's job in a thread of this worker."""
+
+    def __init__(self, job: Job, wake: int) -> None:
+        self.job, self.context = job, runners.Context(job)
+        self.deadline = time.monotonic() + job.execution_duration
+        self.cancelled_at = 0.0
+        self._wake = wake
+        self.thread = threading.Thread(target=self._run, name=f"job-{job.pk}", daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        close_old_connections()
+        try:
+            outcome = runners.execute(self.job, self.context)
+            if outcome is None:
+                controller.requeue(
+                    self.job.pk, self.job.attempt, AttemptOutcome.STOPPED, "The gateway was stopped."
+                )
+            else:
+                controller.finish(self.job.pk, self.job.attempt, outcome)
+        except Exception:
+            log.exception("job %s: its end cannot be written; it will be tried again", self.job.pk)
+        finally:
+            connection.close()
+            _poke(self._wake)
+
+    def cancel(self, why: str) -> None:
+        if not self.cancelled_at:
+            self.cancelled_at = time.monotonic()
+            self.context.cancel(why)
+
+
+class Worker:
+    """One process that runs jobs.
+
+    Parameters
+    ----------
+    slots
+        Shepherded jobs at once.
+    runner_slots
+        Runners (TAP queries) at once.
+    end_jobs_on_exit
+        End running attempts on exit and queue their jobs again; otherwise their shepherds live on and
+        the next worker takes them over.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        *,
+        runner_slots: int = RUNNER_SLOTS,
+        end_jobs_on_exit: bool = False,
+        executor: Executor | None = None,
+    ) -> None:
+        self.slots, self.runner_slots, self.end_jobs_on_exit = slots, runner_slots, end_jobs_on_exit
+        self.executor: Executor = executor or LocalExecutor()
+        self.name, self.host = sweeper.worker_name(), sweeper.host_name()
+        self.stopping = False
+        self.tended: dict[str, Tended] = {}
+        self.threads: dict[str, Threaded] = {}
+        self._collectors = ThreadPoolExecutor(2, thread_name_prefix="collect")
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._watch = open_watch()
+        self._due: dict[str, float] = {}
+
+    def run(self) -> None:
+        """Work until `stopping` is set (by a signal's handler)."""
+        log.info("worker %s: %s slots", self.name, self.slots)
+        while not self.stopping:
+            try:
+                self.step()
+            except DatabaseError as error:
+                log.error("the database fails: %s", error)
+                connection.close()
+                time.sleep(1.0)
+            except OSError as error:
+                log.error("the worker is hindered: %s", error)
+                time.sleep(1.0)
+            self._wait()
+        self.shut_down()
+
+    def step(self) -> None:
+        """One round: what has ended, what is no longer ours, what is new."""
+        freed = self._reap()
+        if self._watch.changed() or freed or self._is_due("check", CHECK_SECONDS):
+            self._let_go()
+            self._claim()
+        for tended in list(self.tended.values()):
+            if tended.state is State.RUNNING:
+                tended.take_progress()
+        self._watch_runners()
+        if self._is_due("lease", LEASE_EVERY):
+            queue.renew(self.name, self._held())
+        if self._is_due("sweep", SWEEP_EVERY):
+            self._sweep()
+        if self._is_due("destroy", DESTROY_EVERY):
+            sweeper.destroy_due()
+            sweeper.purge_deleted()
+
+    def _is_due(self, what: str, seconds: float) -> bool:
+        moment = time.monotonic()
+        if moment < self._due.get(what, 0.0):
+            return False
+        self._due[what] = moment + seconds
+        return True
+
+    def _held(self) -> dict[str, int]:
+        held = {pk: t.attempt for pk, t in self.tended.items() if t.state is not State.ENDING}
+        return held | {pk: t.job.attempt for pk, t in self.threads.items()}
+
+    # -- taking and letting go ----------------------------------------------------------------------
+
+    def _claim(self) -> None:
+        """Fill the free slots."""
+        while not self.stopping:
+            kinds = []
+            if sum(t.state is not State.ENDING for t in self.tended.values()) < self.slots:
+                kinds.append("local")
+            if len(self.threads) < self.runner_slots:
+                kinds.append("runner")
+            if not kinds or not queue.waiting(kinds):
+                return
+            job = queue.claim(kinds, self.name, self.host)
+            if job is None:
+                return
+            self._begin(job)
+
+    def _begin(self, job: Job) -> None:
+        if job.executor == "runner":
+            self.threads[job.pk] = Threaded(job, self._wake_write)
+            return
+        tended = Tended(job, self.executor)
+        tended.begin()
+        if tended.state is not State.DONE:
+            self.tended[job.pk] = tended
+
+    def _let_go(self) -> None:
+        """End the processes of jobs that were aborted, deleted or passed on."""
+        held = self._held()
+        if not held:
+            return
+        mine = queue.still_mine(self.name, held)
+        for pk in held.keys() - mine:
+            if pk in self.threads:
+                self.threads[pk].cancel("ABORTED")
+            elif self.tended[pk].state is State.RUNNING:
+                self.tended[pk].end()
+
+    def _reap(self) -> bool:
+        """Conclude attempts whose processes have ended; True if a slot has become free."""
+        freed = False
+        moment = time.monotonic()
+        for pk, tended in list(self.tended.items()):
+            if tended.state is State.DONE:
+                del self.tended[pk]
+                freed = True
+            elif tended.state is State.COLLECTING or moment < tended.retry_at or tended.alive:
+                continue
+            else:
+                tended.retry_at = moment + 3600.0  # in hand; `conclude` sets it anew if it fails
+                self._collectors.submit(self._conclude, tended)
+        for pk, threaded in list(self.threads.items()):
+            if not threaded.thread.is_alive():
+                del self.threads[pk]
+                freed = True
+        return freed
+
+    def _conclude(self, tended: Tended) -> None:
+        tended.conclude()
+        _poke(self._wake_write)
+
+    def _watch_runners(self) -> None:
+        moment = time.monotonic()
+        for pk, threaded in list(self.threads.items()):
+            if moment > threaded.deadline:
+                threaded.cancel("TIMEOUT")
+            if threaded.cancelled_at and moment - threaded.cancelled_at > RUNNER_GRACE:
+                log.error("job %s does not heed its cancellation; it ends without it", pk)
+                job = threaded.job
+                text = f"The job ran longer than its executionDuration of {job.execution_duration} s."
+                outcome = controller.Outcome(
+                    controller.Phase.ABORTED, message=text, attempt=AttemptOutcome.TIMEOUT
+                )
+                controller.finish(pk, job.attempt, outcome)
+                del self.threads[pk]
+
+    def _sweep(self) -> None:
+        for job in sweeper.abandoned(self.name):
+            if job.executor == "runner":
+                sweeper.requeue_runner(job)
+            elif job.pk not in self.tended:
+                self.tended[job.pk] = Tended(job, self.executor)
+        for job in sweeper.leftovers(set(self.tended) | set(self.threads)):
+            tended = Tended(job, self.executor, State.ENDING)
+            tended.end()
+            self.tended[job.pk] = tended
+
+    # -- waiting and stopping -----------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        """Until a process ends, a thread has news, or 20 ms have passed."""
+        poll = select.poll()
+        poll.register(self._wake_read, select.POLLIN)
+        for tended in self.tended.values():
+            if tended.state in (State.RUNNING, State.ENDING) and tended.retry_at < time.monotonic():
+                fd = self.executor.waitable(tended.folder)
+                if fd is not None:
+                    poll.register(fd, select.POLLIN)
+        for fd, _event in poll.poll(int(POLL_SECONDS * 1000)):
+            if fd == self._wake_read:
+                os.read(self._wake_read, 4096)
+
+    def shut_down(self) -> None:
+        """Leave nothing half done."""
+        for threaded in self.threads.values():
+            threaded.cancel("STOPPED")
+        if self.end_jobs_on_exit:
+            for tended in self.tended.values():
+                if tended.state is State.RUNNING:
+                    self.executor.stop(tended.folder)
+            end = time.monotonic() + STOP_SECONDS
+            while time.monotonic() < end and any(t.alive for t in self.tended.values()):
+                time.sleep(0.02)
+            self._reap()
+        self._collectors.shutdown(wait=True)
+        for threaded in self.threads.values():
+            threaded.thread.join(3.0)
+        self._watch.close()
+        log.info("worker %s stopped", self.name)
+
+
+def _poke(fd: int) -> None:
+    try:
+        os.write(fd, b"x")
+    except OSError:
+        pass
+
+
+def make_caches() -> None:
+    """Have matplotlib list the fonts once, instead of in each job (about a second)."""
+    target = attempts.cache_folder() / "matplotlib"
+    if target.is_dir():
+        return
+    part = target.with_name(f"matplotlib.{os.getpid()}")
+    part.mkdir(parents=True, exist_ok=True)
+    environment = {"PATH": os.defpath, "HOME": str(part), "MPLCONFIGDIR": str(part), "MPLBACKEND": "Agg"}
+    command = [sys.executable, "-c", "import matplotlib.font_manager"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False, cwd=part)
+    if done.returncode == 0 and not target.exists():
+        part.rename(target)
+
+
+def main(slots: int, end_jobs_on_exit: bool = False) -> int:
+    """`vogate worker`: run jobs until SIGINT or SIGTERM."""
+    settings.VOGATE_JOBS.mkdir(parents=True, exist_ok=True)
+    worker = Worker(slots, end_jobs_on_exit=end_jobs_on_exit)
+
+    def stop(*_: object) -> None:
+        worker.stopping = True
+        _poke(worker._wake_write)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    threading.Thread(target=make_caches, name="caches", daemon=True).start()
+    worker.run()
+    return 0
