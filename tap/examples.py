@@ -27,7 +27,7 @@ OBSCORE = (
         "Observations of a position",
         "SELECT obs_id, target_name, s_ra, s_dec, t_min, t_exptime, access_url\n"
         "FROM ivoa.obscore\n"
-        "WHERE 1 = CONTAINS(POINT(83.633, 22.014), s_region)\n"
+        "WHERE 1 = CONTAINS(POINT('ICRS', 83.633, 22.014), s_region)\n"
         "ORDER BY t_min",
         "All products whose field covers a position, here that of the Crab nebula (degrees, ICRS).",
         "ivoa.obscore",
@@ -37,7 +37,7 @@ OBSCORE = (
         "SELECT obs_publisher_did, target_name, s_ra, s_dec, t_exptime\n"
         "FROM ivoa.obscore\n"
         "WHERE dataproduct_type = 'event'\n"
-        "  AND 1 = INTERSECTS(s_region, CIRCLE(329.717, -30.226, 0.5))",
+        "  AND 1 = INTERSECTS(s_region, CIRCLE('ICRS', 329.717, -30.226, 0.5))",
         "Products of one type that touch a circle of half a degree.",
         "ivoa.obscore",
     ),
@@ -68,7 +68,8 @@ def _cone(table: Table) -> Example:
     name = qualified(table.schema, table.name)
     return Example(
         f"Cone search in {name}",
-        f"SELECT TOP 100 *\nFROM {name}\nWHERE DISTANCE({ra}, {dec}, 83.633, 22.014) < 1",
+        f"SELECT TOP 100 *\nFROM {name}\n"
+        f"WHERE 1 = CONTAINS(POINT('ICRS', {ra}, {dec}), CIRCLE('ICRS', 83.633, 22.014, 1))",
         f"At most 100 rows of {name} within one degree of a position.",
         name,
     )

@@ -119,7 +119,7 @@ def _prepare(table: Table, rows: pa.Table) -> tuple[Table, pa.Table]:
         except pa.ArrowException as error:
             raise UsageError(f"Column {column.name} of {table.qualified_name}: {error}") from None
         array = pa.chunked_array(chunks, arrow_type(column))
-        if column.datatype == "char" and not pc.all(pc.string_is_ascii(array)).as_py():
+        if column.datatype == "char" and pc.all(pc.string_is_ascii(array)).as_py() is False:
             column = replace(column, datatype="unicodeChar")
         columns.append(column)
         arrays.append(array)

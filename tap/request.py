@@ -69,6 +69,8 @@ def parse(parameters: Parameters, parts: Mapping[str, IO[bytes]]) -> QueryReques
     query, form, maxrec = check(parameters)
     limits = query_settings()
     uploads = read_uploads(
-        parameters.all("UPLOAD"), parts, UploadLimits(limits.upload_rows, limits.upload_bytes)
+        parameters.all("UPLOAD"),
+        parts,
+        UploadLimits(limits.upload_rows, limits.upload_bytes, limits.upload_hosts),
     )
     return QueryRequest(query, form, maxrec, parameters.one("RUNID"), uploads)

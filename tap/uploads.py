@@ -19,6 +19,7 @@ import pyarrow as pa
 from gateway.vo.columns import Column, Table
 from gateway.vo.errors import TooLarge, UsageError
 from tap.arrowtypes import arrow_type, column_of, conform_array, is_string
+from tap.fetching import fetch
 from tap.names import REGULAR, RESERVED
 from tap.service import UploadedTable
 
@@ -30,8 +31,11 @@ __all__ = ["UploadLimits", "parse_parameter", "read_table", "read_uploads"]
 
 @dataclass(frozen=True)
 class UploadLimits:
+    """Most rows and bytes of one table, and the hosts that URLs may name though they are private."""
+
     rows: int
     bytes: int
+    trusted_hosts: tuple[str, ...] = ()
 
 
 def parse_parameter(values: Sequence[str]) -> dict[str, str]:
@@ -75,19 +79,22 @@ def read_uploads(
     by_name = {name.lower(): file for name, file in parts.items()}
     tables = []
     for name, uri in parse_parameter(values).items():
-        if not uri.lower().startswith(INLINE):
-            raise _fault(
-                "This service takes uploads within the request only.",
-                "Send the table as a part: UPLOAD=t,param:p.",
-            )
-        part = by_name.get(uri[len(INLINE) :].lower())
-        if part is None:
-            raise _fault(f"The request has no part {uri[len(INLINE) :][:60]!r}, which UPLOAD refers to.")
-        data = part.read(limits.bytes + 1)
-        if len(data) > limits.bytes:
-            raise TooLarge(f"The uploaded table {name} is larger than {limits.bytes} bytes.", field="UPLOAD")
+        data = _inline(name, uri, by_name, limits) if uri.lower().startswith(INLINE) else None
+        if data is None:
+            data = fetch(uri, limits.bytes, trusted=limits.trusted_hosts)
         tables.append(read_table(name, data, limits))
     return tuple(tables)
+
+
+def _inline(name: str, uri: str, parts: Mapping[str, IO[bytes]], limits: UploadLimits) -> bytes:
+    """The bytes of a part of the request."""
+    part = parts.get(uri[len(INLINE) :].lower())
+    if part is None:
+        raise _fault(f"The request has no part {uri[len(INLINE) :][:60]!r}, which UPLOAD refers to.")
+    data = part.read(limits.bytes + 1)
+    if len(data) > limits.bytes:
+        raise TooLarge(f"The uploaded table {name} is larger than {limits.bytes} bytes.", field="UPLOAD")
+    return data
 
 
 def read_table(name: str, data: bytes, limits: UploadLimits) -> UploadedTable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from tap import views
+from uws.urls import job_urls
 
 app_name = "tap"
 
@@ -16,4 +17,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tables", views.tables, name="tables"),
     path("tables/<str:name>", views.table, name="table"),
     path("examples", views.examples, name="examples"),
+    *job_urls("tap"),
 ]

@@ -27,6 +27,8 @@ class QuerySettings:
     async_seconds: int = 3600
     upload_rows: int = 200_000
     upload_bytes: int = 50 << 20
+    upload_hosts: tuple[str, ...] = ()
+    """Hosts with private addresses from which tables may be uploaded by URL."""
     short_workers: int = 2
     """Queries that each server process runs at once."""
     long_workers: int = 2

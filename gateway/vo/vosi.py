@@ -189,11 +189,9 @@ def _table(table: Table, naming: Naming, name: str, attributes: str, *, full: bo
     return f"<{name}{attributes} type={quote(table.table_type)}>\n{body}</{name}>\n"
 
 
-def _root(name: str, version: str = "") -> str:
-    return (
-        f' xmlns:vosi="http://www.ivoa.net/xml/VOSITables/v1.0" xmlns:vs="{_NAMESPACES["vs"]}" '
-        f'xmlns:xsi="{_XSI}"{version}'
-    )
+_TABLES_ROOT = (
+    f' xmlns:vosi="http://www.ivoa.net/xml/VOSITables/v1.0" xmlns:vs="{_NAMESPACES["vs"]}" xmlns:xsi="{_XSI}"'
+)
 
 
 def tableset(schemas: Iterable[Schema], *, full: bool = True, quoted: Callable[[str], str] = str) -> str:
@@ -208,12 +206,9 @@ def tableset(schemas: Iterable[Schema], *, full: bool = True, quoted: Callable[[
         + "</schema>\n"
         for schema in schemas
     )
-    root = _root("tableset", ' version="1.1"')
-    return f"{_DECLARATION}<vosi:tableset{root}>\n{body}</vosi:tableset>\n"
+    return f"{_DECLARATION}<vosi:tableset{_TABLES_ROOT}>\n{body}</vosi:tableset>\n"
 
 
 def table_document(table: Table, *, quoted: Callable[[str], str] = str) -> str:
     """The document of one table, `/tables/<name>`."""
-    return _DECLARATION + _table(
-        table, Naming(quoted), "vosi:table", _root("table", ' version="1.1"'), full=True
-    )
+    return _DECLARATION + _table(table, Naming(quoted), "vosi:table", _TABLES_ROOT, full=True)

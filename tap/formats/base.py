@@ -40,6 +40,11 @@ class ResultInfo:
     overflow: Callable[[], bool] = _never
     """Whether the result was cut at MAXREC; known when the batches have been drained."""
 
+    @property
+    def request_mjd(self) -> float:
+        """`request_date` as Modified Julian Date."""
+        return self.request_date.timestamp() / 86400 + 40587
+
     def facts(self) -> list[tuple[str, str]]:
         """(name, value) in the order and by the names of the IVOA note on data origin."""
         named = [

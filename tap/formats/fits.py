@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from gateway.vo.columns import Column
 from tap.formats.base import ResultInfo
 from tap.formats.binary import BIG_ENDIAN, Bytes, fixed_length, padded, scalars
-from tap.formats.cells import string_bytes, printable_ascii
+from tap.formats.cells import printable_ascii, string_bytes
 from tap.formats.fitscards import card, cards_of_text, pad_block
 
 CODES = {

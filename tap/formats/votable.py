@@ -95,6 +95,16 @@ class VOTable:
             + votable.info("QUERY_STATUS", "OK")
             + facts
             + votable.systems(columns)
+            + votable.Param(
+                "request_time",
+                f"{info.request_mjd:.8f}",
+                "double",
+                "",
+                unit="d",
+                ucd="time",
+                ref="UTC",
+                description="When the query was made (Modified Julian Date, UTC)",
+            ).element()
             + f'<TABLE name="result">\n{fields}<DATA>\n{opening}'
         )
 
