@@ -192,6 +192,7 @@ REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 VOGATE_INPUT_RESOLVERS = ["obscore.inputs.resolve", "uws.results.resolve_input"]
 VOGATE_RESULT_DECORATORS = ["obscore.datalink.describe_result"]
 VOGATE_JOB_RUNNERS = {"tap": "tap.jobs.run"}
+VOGATE_HOLD = "uws.wait.hold"
 VOGATE_PROVENANCE_RIGHTS = "uws.access.may_see"
 # How programs may identify themselves (securityMethod in capabilities), beside being anonymous.
 VOGATE_SECURITY_METHODS = ["ivo://ivoa.net/sso#BasicAA"]

@@ -4,12 +4,14 @@ from django.contrib import admin
 from django.urls import include, path
 
 from gateway.health import healthz, readyz
+from uws.urls import api_urlpatterns
 
 urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
     path("tap/", include("tap.urls")),
     path("uws/", include("uws.urls")),
+    path("api/v1/", include(api_urlpatterns)),
     path("", include("obscore.urls")),
     path("provenance/", include("provenance.urls")),
     path("account/", include("gateway.accounts.urls")),
