@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.db.models import F, Q
@@ -43,15 +44,19 @@ def is_alive(worker: str) -> bool:
     return shepherd.boot_id()[:8] == boot and str(shepherd.process_start(pid)) == start
 
 
-def abandoned(worker: str) -> list[Job]:
-    """Executing jobs whose worker is dead or has let its lease run out, and that this worker has taken over."""
+def abandoned(worker: str, held: Collection[str]) -> list[Job]:
+    """Executing jobs that nobody looks after, and that this worker has taken over.
+
+    Their worker is dead, or has let its lease run out; that may be this one itself, if the end of a job
+    could not be written (`held` are the jobs that it does look after).
+    """
     moment = now()
-    jobs = Job.objects.select_related("owner").filter(phase=Phase.EXECUTING).exclude(worker=worker)
+    jobs = Job.objects.select_related("owner").filter(phase=Phase.EXECUTING).exclude(pk__in=held)
     mine = []
     for job in jobs.order_by("lease_until")[:BATCH]:
         expired = job.lease_until is None or job.lease_until < moment
         if is_here(job.worker):
-            gone = expired or not is_alive(job.worker)
+            gone = expired or (job.worker != worker and not is_alive(job.worker))
         else:
             gone = expired and (
                 job.lease_until is None or job.lease_until < moment - timedelta(seconds=OTHER_HOST_GRACE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from gateway.vo import vosi
@@ -11,8 +12,13 @@ from uws import kinds, links
 from uws.views import methods
 
 STANDARD = "ivo://ivoa.net/std/UWS"
-SECURITY = ("ivo://ivoa.net/sso#BasicAA", "ivo://ivoa.net/sso#cookie")
+
 _STARTED = datetime.now(UTC)
+
+
+def _security() -> tuple[str, ...]:
+    """How programs may identify themselves."""
+    return tuple(settings.VOGATE_SECURITY_METHODS)
 
 
 @methods("GET", "HEAD")
@@ -23,12 +29,12 @@ def capabilities(request: HttpRequest, tool: str) -> HttpResponseBase:
     found = [
         vosi.Capability(
             f"{STANDARD}#async-1.1",
-            (vosi.Interface(f"{root}/async", use="base", version="1.1", security=SECURITY),),
+            (vosi.Interface(f"{root}/async", use="base", version="1.1", security=_security()),),
             description=f"Jobs of {kind.name} {kind.version}",
         ),
         vosi.Capability(
             f"{STANDARD}#sync-1.1",
-            (vosi.Interface(f"{root}/sync", use="base", version="1.1", security=SECURITY),),
+            (vosi.Interface(f"{root}/sync", use="base", version="1.1", security=_security()),),
         ),
         vosi.Capability(vosi.CAPABILITIES, (vosi.Interface(f"{root}/capabilities"),)),
         vosi.Capability(vosi.AVAILABILITY, (vosi.Interface(f"{root}/availability"),)),

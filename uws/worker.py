@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import logging
 import os
 import select
@@ -78,6 +79,10 @@ class Worker:
     end_jobs_on_exit
         End running attempts on exit and queue their jobs again; otherwise their shepherds live on and
         the next worker takes them over.
+    executor
+        Where attempts run; this machine by default.
+    collectors
+        Where results are taken in, which may last as long as they are large; two threads by default.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class Worker:
         runner_slots: int = RUNNER_SLOTS,
         end_jobs_on_exit: bool = False,
         executor: Executor | None = None,
+        collectors: concurrent.futures.Executor | None = None,
     ) -> None:
         self.slots, self.runner_slots, self.end_jobs_on_exit = slots, runner_slots, end_jobs_on_exit
         self.executor: Executor = executor or LocalExecutor()
@@ -94,7 +100,7 @@ class Worker:
         self.stopping = False
         self.tended: dict[str, Tended] = {}
         self.threads: dict[str, Threaded] = {}
-        self._collectors = ThreadPoolExecutor(2, thread_name_prefix="collect")
+        self._collectors = collectors or ThreadPoolExecutor(2, thread_name_prefix="collect")
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._watch = open_watch()
         self._due: dict[str, float] = {}
@@ -221,7 +227,7 @@ class Worker:
                 del self.threads[pk]
 
     def _sweep(self) -> None:
-        for job in sweeper.abandoned(self.name):
+        for job in sweeper.abandoned(self.name, set(self.tended) | set(self.threads)):
             if job.executor == "runner":
                 sweeper.requeue_runner(job)
             elif job.pk not in self.tended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import textwrap
 import time
 from collections.abc import Callable
@@ -27,7 +28,7 @@ inputs:
     min: 0
     max: 5
 parameters:
-  action: {type: string, title: Action, default: write, options: [write, fail, sleep, link, parent_link, hard_link, nothing, grandchild, memory, environment, many, progress, fork, noise, network, spy, half]}
+  action: {type: string, title: Action, default: write, max_length: 40}
   text: {type: string, title: Text, default: hello}
   seconds: {type: float, title: Seconds, default: 0.0, min: 0, max: 600}
   numbers: {type: float, title: Numbers, multiple: true, unit: TeV}
@@ -162,6 +163,21 @@ def make_site(folder: Path, extra: str = "") -> Path:
     return folder
 
 
+class Inline(concurrent.futures.Executor):
+    """Takes results in where it is called: the tests' database in memory has one writer."""
+
+    def submit(
+        self, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> concurrent.futures.Future[Any]:
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        future.set_result(function(*args, **kwargs))
+        return future
+
+
+def make_worker(slots: int = 2, *, end_jobs_on_exit: bool = True) -> Worker:
+    return Worker(slots, end_jobs_on_exit=end_jobs_on_exit, collectors=Inline())
+
+
 ANYBODY = Caller(address="192.0.2.1")
 
 
@@ -172,11 +188,10 @@ def make_job(caller: Caller = ANYBODY, *, tool: str = "probe", run: bool = False
 
 def work(job: Job, *, until: Callable[[Job], bool] = lambda job: job.is_final, seconds: float = 30.0) -> Job:
     """Run a worker in this process until the job is as wanted."""
-    worker = Worker(2)
+    worker = make_worker()
     try:
         step_until(worker, job, until, seconds)
     finally:
-        worker.end_jobs_on_exit = True
         worker.shut_down()
     job.refresh_from_db()
     return job
