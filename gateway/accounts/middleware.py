@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
@@ -63,6 +64,13 @@ class CallerMiddleware:
         add_challenges(request, response, caller, wrong_token=wrong_token)
         if is_for_programs(request):
             patch_vary_headers(response, ("Authorization", "Cookie"))
+        return response
+
+    def process_template_response(self, request: HttpRequest, response: Any) -> Any:
+        """Allauth calls the HTTP host `site`; in our templates that is the gateway's site."""
+        context = getattr(response, "context_data", None)
+        if context and context.get("site") is not settings.SITE:
+            context.pop("site", None)
         return response
 
     def _identify(self, request: HttpRequest, header: str) -> Caller:

@@ -53,6 +53,14 @@ def test_every_field_has_a_label_and_every_page_one_heading(client, browser, pat
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_names_the_gateway(client, path):
+    """Allauth's own `site` would hide ours."""
+    page = tree(client.get(path))
+    assert django_settings.SITE.title in page.xpath("//title")[0].text
+    assert django_settings.SITE.publisher in page.xpath("//footer")[0].text_content()
+
+
 def test_browsers_can_fill_in_the_forms(client):
     def completions(path):
         page = tree(client.get(path))
