@@ -11,7 +11,7 @@ from gateway.portal.presentation import is_missing, mjd_text, significant, spect
 from gateway.vo.caller import ANONYMOUS
 from gateway.vo.columns import Column, Table
 from obscore import definition
-from obscore.models import Collection
+from obscore.models import Collection, Target
 from tap import archive
 from tap import service as tap_service
 
@@ -68,19 +68,14 @@ class Facts:
     instruments: tuple[Option, ...] = ()
     time_span: str = ""
     energy_span: str = ""
-
-    @property
-    def examples(self) -> tuple[str, ...]:
-        """The most observed targets, for "try ..." links."""
-        targets = [pair for collection in self.collections for pair in collection.targets]
-        targets = sorted(targets, key=lambda pair: -pair[1])
-        return tuple(dict.fromkeys(name for name, _ in targets))[:5]
+    examples: tuple[str, ...] = ()
+    """The most observed targets with a known position, for "try ..." links."""
 
 
 def obscore_table() -> Table:
     """`ivoa.obscore` as published, or as it will be while nothing is published yet."""
     try:
-        return archive.current().table("ivoa", "obscore")
+        return archive.ready().table("ivoa", "obscore")
     except KeyError:
         return definition.obscore_table()
 
@@ -91,12 +86,12 @@ def obscore_columns() -> dict[str, Column]:
 
 def tables() -> tuple[Table, ...]:
     """Every table that can be queried."""
-    return tuple(table for schema in archive.current().schemas for table in schema.tables)
+    return tuple(table for schema in archive.ready().schemas for table in schema.tables)
 
 
 def facts() -> Facts:
     """The current archive's figures; an empty `Facts` where nothing is published."""
-    manifest = archive.current()
+    manifest = archive.ready()
     newest = Collection.objects.order_by("-ingested_at").values_list("ingested_at", flat=True).first()
     return _facts(manifest.version, str(newest))
 
@@ -104,7 +99,7 @@ def facts() -> Facts:
 @lru_cache(maxsize=2)
 def _facts(version: int, ingested: str) -> Facts:
     try:
-        archive.current().table("ivoa", "obscore")
+        archive.ready().table("ivoa", "obscore")
     except KeyError:
         return Facts()
     groups = _rows(_GROUPED)
@@ -118,6 +113,7 @@ def _facts(version: int, ingested: str) -> Facts:
         instruments=_options(groups, "instrument_name"),
         time_span=_time_span(groups),
         energy_span=_energy_span(groups),
+        examples=_examples(targets),
     )
 
 
@@ -127,9 +123,11 @@ def _rows(adql: str) -> list[dict[str, Any]]:
     return [dict(zip(names, row.values())) for row in table.to_pylist()]
 
 
-def collection_title(name: str) -> str:
-    found = Collection.objects.filter(name=name).first()
-    return found.title if found else ""
+def _examples(targets: list[dict[str, Any]], most: int = 5) -> tuple[str, ...]:
+    placed = set(Target.objects.filter(ra__isnull=False).values_list("name", flat=True))
+    counted = sorted(targets, key=lambda row: -int(row["n"]))
+    names = dict.fromkeys(str(row["target_name"]) for row in counted)
+    return tuple(name for name in names if name in placed)[:most]
 
 
 def _options(groups: list[dict[str, Any]], column: str) -> tuple[Option, ...]:

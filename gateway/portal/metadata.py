@@ -81,7 +81,7 @@ def _entry(column: Column, value: Any, row: Mapping[str, Any]) -> Entry:
         readable = sexagesimal(value, row["s_dec"])
     elif name in ("t_exptime", "access_estsize"):
         readable = cell(name, value, row).text
-    if readable == text:
+    if readable in (text, f"{text} kB"):
         readable = ""
     return Entry(column.name, text, column.unit, readable, column.description)
 
@@ -107,9 +107,8 @@ def headline(row: Mapping[str, Any]) -> list[tuple[str, str]]:
         found.append(("Centre", f"{ra:.4f}, {dec:+.4f} ({sexagesimal(ra, dec)})"))
     if not is_missing(row.get("s_fov")):
         found.append(("Field of view", f"{raw_text(row['s_fov'])} deg"))
-    instrument = " ".join(
-        str(row[key]) for key in ("facility_name", "instrument_name") if not is_missing(row.get(key))
-    )
+    facility, name = (str(row.get(key) or "") for key in ("facility_name", "instrument_name"))
+    instrument = name if name.startswith(facility) else f"{facility} {name}".strip()
     if instrument:
         found.append(("Instrument", instrument))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from gateway.portal.results_table import DID, View
 from gateway.vo.caller import Caller
 from gateway.vo.columns import Column
 from gateway.vo.errors import UsageError
-from tap import adql, publish, service, workers
+from tap import adql, archive, service, workers
 
 MAX_IDENTIFIERS = 2000
 """Most rows that "select all" takes: no tool accepts more, and URLs have an end."""
@@ -54,7 +55,7 @@ def compiled_columns(text: str) -> tuple[Column, ...]:
     gateway.vo.errors.QueryError
         With line and column, if the query is wrong.
     """
-    return tuple(adql.compile_query(text, publish.ensure_archive().schemas).columns)
+    return tuple(adql.compile_query(text, archive.ready().schemas).columns)
 
 
 def check(text: str, caller: Caller) -> None:
@@ -72,20 +73,27 @@ def run_page(text: str, caller: Caller, view: View, *, base_url: str = "") -> Re
     """
     columns = compiled_columns(text)
     names = [column.name.lower() for column in columns]
-    sort = names.index(view.sort.lower()) if view.sort.lower() in names else None
+    wanted = (view.sort or _usual_order(text, names)).lower()
+    sort = names.index(wanted) if wanted in names else None
     hard = workers.query_settings().hard_maxrec
     total = service.count(text, caller)
     pages = max(1, -(-total // view.size))
     served = replace(
         view,
         page=min(view.page, pages),
-        sort=view.sort if sort is not None else "",
+        sort=columns[sort].name if sort is not None else "",
         descending=view.descending,
     )
     part = service.Page(sort, served.descending, (served.page - 1) * served.size, served.size)
     found, table = service.fetch(text, caller, maxrec=hard, base_url=base_url, page=part)
     values = [column.to_pylist() for column in table.columns]
     return ResultPage(found, list(zip(*values)) if values else [], total, served, total >= hard)
+
+
+def _usual_order(text: str, names: list[str]) -> str:
+    """Observations come by time, unless the query says otherwise; other results as they are stored."""
+    ordered = re.search(r"\border\s+by\b", text, re.I)
+    return "t_min" if DID in names and not ordered else ""
 
 
 def identifiers(text: str, caller: Caller) -> list[str]:

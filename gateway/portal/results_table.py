@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -21,7 +21,6 @@ _OBSCORE_DEFAULT = (
     ("target_name", "Target", ""),
     ("obs_collection", "Collection", ""),
     ("obs_id", "Observation", ""),
-    ("dataproduct_type", "Type", ""),
     ("t_min", "Start", "UTC"),
     ("t_exptime", "Exposure", ""),
     ("em_min", "Energy", ""),
@@ -162,7 +161,12 @@ def _unit(column: Column, view: View) -> str:
     return column.unit
 
 
-def build_table(columns: Sequence[Column], rows: Sequence[Sequence[Any]], view: View) -> TableView:
+def build_table(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Any]],
+    view: View,
+    page_of: Callable[[str, str], str] | None = None,
+) -> TableView:
     """The page's table.
 
     Parameters
@@ -171,6 +175,8 @@ def build_table(columns: Sequence[Column], rows: Sequence[Sequence[Any]], view: 
         The result's columns and the values of this page's rows, in the columns' order.
     view
         What the URL asks to see.
+    page_of
+        The page of an observation, by obs_collection and obs_id.
     """
     shown = chosen_columns(columns, view)
     selectable = is_obscore(columns)
@@ -186,7 +192,7 @@ def build_table(columns: Sequence[Column], rows: Sequence[Sequence[Any]], view: 
             else cell(names[index], values[index], row, raw=view.raw)
             for index, _, _ in shown
         )
-        line = _row(str(number), row, cells)
+        line = _linked(_row(str(number), row, cells), [names[index] for index, _, _ in shown], page_of)
         body.append(line)
         outline = _footprint(line, row, columns)
         if outline is not None:
@@ -238,6 +244,17 @@ def _row(key: str, row: Mapping[str, Any], cells: tuple[Cell, ...]) -> TableRow:
     )
 
 
+def _linked(row: TableRow, names: Sequence[str], page_of: Callable[[str, str], str] | None) -> TableRow:
+    """The row with obs_id leading to the observation's page and access_url to where it says."""
+    links = {}
+    if page_of is not None and row.collection and row.obs_id:
+        links["obs_id"] = page_of(row.collection, row.obs_id)
+    if row.access_url.startswith(("http://", "https://")):
+        links["access_url"] = row.access_url
+    cells = (replace(cell, href=links.get(name, "")) for name, cell in zip(names, row.cells))
+    return replace(row, cells=tuple(cells))
+
+
 def _footprint(line: TableRow, row: Mapping[str, Any], columns: Sequence[Column]) -> dict[str, Any] | None:
     """What the map needs of a row: key, title, centre, outlines; None without a position."""
     xtype = next((column.xtype for column in columns if column.name.lower() == "s_region"), "")
@@ -265,9 +282,8 @@ def _position(
         pairs.append((main["ra"], main["dec"]))
     for ra_name, dec_name in pairs:
         ra, dec = row.get(ra_name), row.get(dec_name)
-        if isinstance(ra, int | float) and isinstance(dec, int | float):
-            if not is_missing(float(ra)) and not is_missing(float(dec)):
-                return float(ra), float(dec)
+        if all(isinstance(value, int | float) and not is_missing(float(value)) for value in (ra, dec)):
+            return float(ra), float(dec)  # type: ignore[arg-type]
     for outline in outlines:
         if "ra" in outline:
             return outline["ra"], outline["dec"]

@@ -70,13 +70,13 @@ class ParsedSearch:
         if self.position is None:
             return None
         at = self.position
-        said_by = f"found by {at.source}" if at.source and at.name else ""
+        said_by = f"position from {at.source}" if at.source and at.name else ""
         return SaidPosition(at.name, at.ra, at.dec, sexagesimal(at.ra, at.dec), said_by, at.note)
 
     @property
     def error_list(self) -> list[tuple[str, str, str]]:
         """(id of the field, label, message), in the order of the form."""
-        found = [(name, LABELS.get(name, name), message) for name, message in self.errors.items()]
+        found = [(name, label, self.errors[name]) for name, label in LABELS.items() if name in self.errors]
         for number, row in enumerate(self.rows, 1):
             if row.error:
                 found.append((f"value-{number}", row.field or f"Field {number}", row.error))
@@ -188,7 +188,7 @@ def _moment(name: str, text: str, scale: str, parsed: ParsedSearch) -> Moment | 
     except GatewayError as error:
         parsed.errors[name] = str(error)
         return None
-    if moment.note:
+    if moment.note and (name == "t_to" or not moment.note.startswith("the whole")):
         parsed.notes[name] = moment.note
     return moment
 

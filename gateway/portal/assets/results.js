@@ -1,7 +1,8 @@
 // The results page: rows and their footprints light each other up; ticks are kept from page to page.
 import { drawMap } from "./lib/skymap.js";
 
-const form = document.getElementById("results-form");
+// Only results of data products have something to select.
+const form = document.getElementById("select-page") ? document.getElementById("results-form") : null;
 const place = document.getElementById("skymap");
 const boxes = form ? [...form.querySelectorAll("input[name=obs][type=checkbox]")] : [];
 const rowOf = new Map([...document.querySelectorAll("tr[data-key]")].map((row) => [row.dataset.key, row]));
@@ -43,7 +44,7 @@ function show() {
     ? `${selected.size} selected${elsewhere > 0 ? ` (${elsewhere} on other pages)` : ""}`
     : "No row selected";
   document.getElementById("select-none").hidden = selected.size === 0;
-  for (const button of form.querySelectorAll("[data-needs-rows]")) button.disabled = selected.size === 0;
+  for (const button of document.querySelectorAll("[data-needs-rows]")) button.disabled = selected.size === 0;
   // What is selected on other pages is submitted too.
   const shown = new Set(boxes.map((box) => box.value));
   const others = document.getElementById("other-pages");

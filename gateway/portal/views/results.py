@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -26,7 +26,9 @@ from gateway.portal.results_table import (
 )
 from gateway.portal.views.common import base_url
 from gateway.vo.errors import GatewayError, NotFound, QueryError
-from tap import formats
+from tap import formats, service, workers
+from tap.output import result_info
+from tap.streams import respond
 
 FORMATS = (
     ("votable", "VOTable", "binary2"),
@@ -110,6 +112,7 @@ def _frame(request: HttpRequest, query: SavedQuery) -> dict[str, Any]:
     table = reverse("portal:results-table", args=[query.id])
     return {
         "path": path,
+        "one_line": " ".join(query.adql.split()),
         "permalink": base + path,
         "edit_url": f"{reverse('portal:search')}?q={query.id}",
         "formats": [
@@ -123,7 +126,7 @@ def _frame(request: HttpRequest, query: SavedQuery) -> dict[str, Any]:
 
 def _table_context(request: HttpRequest, query: SavedQuery, result: querying.ResultPage) -> dict[str, Any]:
     view = result.view
-    table = _with_products(build_table(result.columns, result.rows, view))
+    table = _with_products(build_table(result.columns, result.rows, view, _page_of))
     shown = {header.name for header in table.headers}
     others = _others(query, request, table) if view.all_selected else []
     kinds = {value for value in result.values("dataproduct_type") if isinstance(value, str)}
@@ -142,6 +145,10 @@ def _table_context(request: HttpRequest, query: SavedQuery, result: querying.Res
         "other_selected": others,
         "analyse": analysis.choices(kinds or {"event"}, request.caller) if table.selectable else [],
     }
+
+
+def _page_of(collection: str, obs_id: str) -> str:
+    return reverse("portal:observation", args=[collection, obs_id])
 
 
 def _others(query: SavedQuery, request: HttpRequest, table: TableView) -> list[str]:
@@ -168,8 +175,20 @@ def table(request: HttpRequest, query_id: str) -> HttpResponseBase:
     query = find(query_id)
     name = request.GET.get("format", "votable")
     writer = formats.writer(name)
-    answer = querying.stream(query.adql, request.caller, writer, base_url=base_url(request))
-    response = StreamingHttpResponse(answer, content_type=writer.mime)
+    base = base_url(request)
+    token = request.META.get("vogate.token")
+    result = service.open_query(
+        query.adql,
+        request.caller,
+        maxrec=workers.query_settings().hard_maxrec,
+        base_url=base,
+        on_leave=token.on_leave if token is not None else None,
+    )
+    try:
+        response = respond(request, result, writer, result_info(result, query.adql, base))
+    except BaseException:
+        result.close()
+        raise
     response["Content-Disposition"] = f'attachment; filename="search-{query.id}.{writer.extension}"'
     return response
 

@@ -1,6 +1,7 @@
 // CodeMirror over a textarea: the textarea stays the form field and follows every change.
 import { sql, SQLDialect } from "@codemirror/lang-sql";
 import { lintGutter, setDiagnostics } from "@codemirror/lint";
+import { placeholder } from "@codemirror/view";
 import { basicSetup, EditorView } from "codemirror";
 
 const KEYWORDS =
@@ -23,6 +24,7 @@ const theme = EditorView.theme({
   ".cm-scroller": { fontFamily: "var(--bs-font-monospace)", minHeight: "13rem", maxHeight: "60vh" },
   "&.cm-focused": { outline: "3px solid #e08a4f", outlineOffset: "1px" },
   ".cm-gutters": { backgroundColor: "var(--vg-paper)", color: "var(--vg-soft)", borderRight: "1px solid var(--vg-line)" },
+  ".cm-placeholder": { color: "var(--vg-soft)" },
   ".cm-diagnostic-error": { borderLeftColor: "#b02a1c" },
 });
 
@@ -54,6 +56,7 @@ export function openEditor(place, textarea, { schema = {}, labelledby = "", oned
       lintGutter(),
       sql({ dialect: adql, schema, upperCaseKeywords: true }),
       theme,
+      placeholder(textarea.placeholder),
       EditorView.lineWrapping,
       EditorView.contentAttributes.of({ "aria-labelledby": labelledby, "aria-describedby": "adql-error" }),
       EditorView.updateListener.of((update) => {

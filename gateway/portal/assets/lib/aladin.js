@@ -29,4 +29,23 @@ export const OFFLINE = {
   showSettingsControl: false,
   showProjectionControl: false,
   showContextMenu: false,
+  // Has a box that asks CDS for names.
+  showCooLocation: false,
+  showFrame: false,
+  showStatusBar: false,
 };
+
+/** Give names to the controls that Aladin Lite draws without any. */
+export function nameControls(place) {
+  const names = [
+    [".aladin-zoom-in", "Zoom in"],
+    [".aladin-zoom-out", "Zoom out"],
+  ];
+  for (const [selector, name] of names) {
+    for (const button of place.querySelectorAll(selector)) button.setAttribute("aria-label", name);
+  }
+  for (const image of place.querySelectorAll("img:not([alt])")) image.alt = "";
+  for (const logo of place.querySelectorAll(".aladin-logo, .aladin-logo-container a")) {
+    logo.setAttribute("aria-label", "Aladin Lite");
+  }
+}

@@ -1,5 +1,5 @@
 // Footprints of observations on a sky without a survey behind it: outlines, centres, a graticule.
-import { OFFLINE, aladin } from "./aladin.js";
+import { OFFLINE, aladin, nameControls } from "./aladin.js";
 
 const LINE = "#4aa3ff";
 const PICKED = "#ffb454";
@@ -48,8 +48,9 @@ export async function drawMap(place, entries, { onhover = () => {}, onpick = () 
   place.replaceChildren();
   const view = A.aladin(place, {
     ...OFFLINE,
-    target: `${frame.ra} ${frame.dec}`,
-    fov: whole ? 360 : frame.fov,
+    target: `${frame.ra} ${whole ? 0 : frame.dec}`,
+    // The field of view is that of the width; a map that is wider than high needs more of it.
+    fov: whole ? 360 : frame.fov * Math.max(1, place.clientWidth / place.clientHeight),
     projection: whole ? "AIT" : "TAN",
     showCooGrid: true,
     gridColor: "rgb(150, 165, 195)",
@@ -131,6 +132,7 @@ export async function drawMap(place, entries, { onhover = () => {}, onpick = () 
     pressed = null;
     if (still) onpick(pointed(event));
   });
+  nameControls(place);
   place.aladin = view; // for tests and the console
   return {
     hover,
