@@ -54,6 +54,11 @@ class Preview:
     data: Any = None
     grids: tuple[Grid, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
+    """Names in lower case are for the viewer, the others for people."""
+
+    @property
+    def facts_shown(self) -> list[tuple[str, str]]:
+        return [(name, value) for name, value in self.facts.items() if not name.islower()]
 
 
 def kind_of(declared: str, media_type: str, name: str) -> str:
@@ -217,6 +222,7 @@ def _image_facts(path: Path) -> dict[str, str]:
         "Size": f"{nx} × {ny} pixels of {scale[0] * 3600:.3g}″",
     }
     if finite.size:
+        facts["min"], facts["max"] = f"{finite.min():.6g}", f"{finite.max():.6g}"
         facts["Values"] = f"{_cell(finite.min())} to {_cell(finite.max())} {unit}".strip()
         facts["Sum"] = f"{_cell(float(finite.sum(dtype=float)))} {unit}".strip()
     return facts

@@ -19,6 +19,7 @@ from gateway.portal.scripts import scripts
 from gateway.portal.views.common import base_url, duration_text, job_title, limits_of, tool_of
 from gateway.vo.caller import Caller
 from gateway.vo.errors import GatewayError, UsageError
+from provenance.models import Activity
 from uws import controller
 from uws.access import get_job, jobs_of
 from uws.logs import tail
@@ -153,7 +154,7 @@ def job(request: HttpRequest, job_id: str) -> HttpResponse:
         "uws_url": base_url(request) + found.uws_url,
         "again_url": f"{reverse('portal:tool', args=[found.tool_name])}?from={found.id}" if tool else "",
         "scripts": _scripts(request, found, tool),
-        "has_provenance": found.is_final,
+        "has_provenance": Activity.objects.filter(job=found.id).exists(),
     }
     return render(request, "portal/job.html", context)
 

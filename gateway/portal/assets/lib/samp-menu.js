@@ -42,13 +42,14 @@ function clientMetadata() {
 /** What a button stands for: [{mtype, url, name}]. */
 function itemsOf(button) {
   if (button.dataset.samp) {
-    return [{ mtype: button.dataset.samp, url: button.dataset.url, name: button.dataset.name || "product" }];
+    return [{ mtype: button.dataset.samp, url: button.dataset.url, name: button.dataset.name || "product", format: button.dataset.format }];
   }
   const container = document.querySelector(button.dataset.sampSelected) ?? document;
   return [...container.querySelectorAll("[data-samp-item]:checked")].map((box) => ({
     mtype: box.dataset.mtype,
     url: box.dataset.url,
     name: box.dataset.name || "product",
+    format: box.dataset.format,
   }));
 }
 
@@ -59,7 +60,7 @@ async function message(item) {
   const id = new URL(item.url, location.href).href;
   if (item.mtype === "spectrum.load.ssa-generic") {
     const extension = new URL(url).pathname.split(".").pop().toLowerCase();
-    const format = FORMATS[extension] ?? "application/fits";
+    const format = item.format || FORMATS[extension] || "application/fits";
     return { ...params, "spectrum-id": id, meta: { "Access.Reference": url, "Access.Format": format, "vox:spectrum_title": item.name } };
   }
   return { ...params, [`${KINDS[item.mtype] ?? "table"}-id`]: id };

@@ -1,13 +1,11 @@
 // A FITS image on Aladin Lite, without any survey behind it: nothing is asked of other hosts.
-let library = null;
+import { OFFLINE, aladin, nameControls } from "./aladin.js";
 
-async function aladin() {
-  // One large module that is served as it is; its URL is beside this bundle's.
-  library ??= import(new URL("./aladin.js", import.meta.url).href).then(async ({ default: A }) => {
-    await A.init;
-    return A;
-  });
-  return library;
+/** The file as a blob URL: where Aladin Lite itself fails to fetch, it would ask a proxy on another host. */
+async function download(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`the image could not be read (${response.status})`);
+  return URL.createObjectURL(await response.blob());
 }
 
 const MAPS = ["inferno", "viridis", "grayscale", "magma", "cubehelix", "redtemperature"];
@@ -27,48 +25,58 @@ function choice(label, values, value, onchange) {
 /** Show the image of `node.dataset.skyimage` in `place`, centred on its own WCS. */
 export async function showImage(node, place) {
   place.textContent = "Loading the image …";
-  const A = await aladin();
+  const [A, image] = await Promise.all([aladin(), download(node.dataset.skyimage)]);
   place.replaceChildren();
   place.classList.add("vg-sky");
-  const { ra, dec, fov } = node.dataset;
+  const { ra, dec, fov, min, max } = node.dataset;
   const view = A.aladin(place, {
-    survey: [],
-    log: false,
+    ...OFFLINE,
     target: `${ra || 0} ${dec || 0}`,
-    fov: Number(fov) || 5,
-    cooFrame: "ICRSd",
-    showProjectionControl: false,
-    showLayersControl: false,
-    showSimbadPointerControl: false,
-    showShareControl: false,
-    showSettingsControl: false,
+    // The field of view is that of the width; the image has to fit the height too.
+    fov: (Number(fov) || 5) * Math.max(1, place.clientWidth / (place.clientHeight || place.clientWidth)),
+    showReticle: false,
     showCooGrid: true,
-    showContextMenu: false,
-    backgroundColor: "#000",
+    gridColor: "rgb(190, 205, 235)",
+    gridOpacity: 0.4,
+    gridOptions: { enabled: true, showLabels: true, thickness: 1, labelSize: 12 },
+    backgroundColor: "rgb(13, 21, 40)",
   });
   const settings = { colormap: "inferno", stretch: "linear" };
-  const image = A.imageFITS(node.dataset.skyimage, {
+  const layer = A.image(image, {
     name: node.dataset.name || "image",
+    imgFormat: "fits",
     ...settings,
+    ...(min && max ? { minCut: Number(min), maxCut: Number(max) } : {}),
     successCallback: (imageRa, imageDec, imageFov) => {
+      URL.revokeObjectURL(image);
       if (ra) return;
       view.gotoRaDec(imageRa, imageDec);
       view.setFoV(imageFov * 1.1);
     },
     errorCallback: (error) => (status.textContent = `The image could not be shown: ${error?.message ?? error}`),
   });
-  view.setOverlayImageLayer(image, "base");
+  view.setOverlayImageLayer(layer, "base");
   const status = document.createElement("span");
   status.className = "small text-secondary";
   status.setAttribute("role", "status");
   const tools = document.createElement("div");
   tools.className = "d-flex flex-wrap gap-3 py-2";
-  const update = () => image.setColormap(settings.colormap, { stretch: settings.stretch });
+  const update = () => layer.setColormap(settings.colormap, { stretch: settings.stretch });
   tools.append(
     choice("Colours", MAPS, settings.colormap, (value) => ((settings.colormap = value), update())),
     choice("Stretch", STRETCHES, settings.stretch, (value) => ((settings.stretch = value), update())),
     status,
   );
   place.after(tools);
+  nameControls(place);
+  place.querySelectorAll("button:not([aria-label])").forEach((button) => {
+    if (!button.textContent.trim()) button.setAttribute("aria-label", "Full screen");
+  });
+  const position = document.createElement("output");
+  position.className = "small vg-mono ms-auto";
+  tools.append(position);
+  view.on("mouseMove", (where) => {
+    if (where?.ra !== undefined) position.textContent = `${where.ra.toFixed(4)}° ${where.dec >= 0 ? "+" : "−"}${Math.abs(where.dec).toFixed(4)}°`;
+  });
   node.aladin = view; // for tests and the console
 }

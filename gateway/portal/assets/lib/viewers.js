@@ -20,7 +20,7 @@ async function start(node) {
   } catch (error) {
     console.warn("viewer", error);
     place.textContent = `The interactive view could not be started (${error.message}). The data can be downloaded.`;
-    place.classList.add("text-secondary", "p-3");
+    place.className = "text-secondary p-3";
   }
 }
 
