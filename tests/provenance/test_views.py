@@ -11,8 +11,9 @@ from lxml import etree
 from gateway.vo.caller import Caller
 from gateway.vo.errors import NotFound
 from provenance import recorder
+from provenance.views import page_of
 
-from .builders import JOB, OPERATOR, activity
+from .builders import JOB, OPERATOR, activity, observation
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +54,18 @@ def test_the_owner_gets_each_format(owner, form, mime):
         assert response.content.startswith(b"document")
     else:
         etree.fromstring(response.content)
+
+
+def test_inputs_of_the_archive_lead_to_their_pages(settings):
+    own = observation(7, id=f"ivo://{settings.SITE.authority}/hess?run 7", location="")
+    assert page_of(own) == "/obs/hess/run%207/"
+    assert page_of(observation(7, id="ivo://elsewhere/hess?7", location="")) == ""
+    assert page_of(observation(7)) == "/data/hess/7/events.fits"
+
+
+def test_a_drawing_opened_by_itself_runs_nothing(owner):
+    policy = owner.get(f"/provenance/{JOB}.svg")["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
 
 
 def test_another_account_is_refused(owner, client):
