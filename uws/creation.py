@@ -186,14 +186,15 @@ def _check(
         identifiers.setdefault(role, []).extend(given)
     files = _by_name(uploads)
     for name, upload in files.items():
+        if any(f"{UPLOAD_PREFIX}{name}" in given for given in identifiers.values()):
+            continue
         if not kind.is_file(upload.name):
             raise UsageError(
                 f"{kind.name} takes no file named {upload.name[:60]!r}.",
-                hint="Name the part after one of the tool's inputs.",
+                hint=f"Name the part after one of the tool's inputs, or refer to it as param:{name[:60]}.",
                 field=upload.name,
             )
-        if not any(f"{UPLOAD_PREFIX}{name}" in given for given in identifiers.values()):
-            identifiers.setdefault(upload.name, []).append(f"{UPLOAD_PREFIX}{name}")
+        identifiers.setdefault(upload.name, []).append(f"{UPLOAD_PREFIX}{name}")
     runner = kind.executor == "runner"
     accepted, wanted = kind.validate(parameters, {} if runner else identifiers, caller, complete=complete)
     wanted = identifiers if runner else wanted

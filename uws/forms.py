@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +14,8 @@ from gateway.vo.errors import UsageError
 from uws.creation import Upload
 from uws.phases import Phase
 
-CONTROLS = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "ACTION", "WAIT")
-"""Names that UWS itself gives a meaning; case does not matter."""
+CREATION = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION")
+"""Names to which UWS itself gives a meaning where a job is made; case does not matter."""
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Request:
     controls: dict[str, list[str]] = field(default_factory=dict)
     """By name in upper case."""
     values: dict[str, Any] = field(default_factory=dict)
-    """The tool's: a text, or a list where a name was repeated (whatever its case)."""
+    """All others, a tool's own: a text, or a list where a name was repeated (whatever its case)."""
     uploads: list[Upload] = field(default_factory=list)
 
     def one(self, name: str) -> str | None:
@@ -36,13 +36,13 @@ class Request:
         return values[0].strip() if values else None
 
 
-def read(request: HttpRequest) -> Request:
-    """Divide the parameters of query string and body."""
+def read(request: HttpRequest, controls: Collection[str] = ()) -> Request:
+    """Divide the parameters of query string and body into these controls and all others."""
     result = Request()
     spelled: dict[str, str] = {}
     for name, value in _pairs(request):
         upper = name.upper()
-        if upper in CONTROLS:
+        if upper in controls:
             result.controls.setdefault(upper, []).append(value)
             continue
         name = spelled.setdefault(upper, name)

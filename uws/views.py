@@ -113,7 +113,7 @@ def _filtered(request: HttpRequest, rows: Any) -> Any:
 
 
 def _create(request: HttpRequest, tool: str) -> HttpResponse:
-    asked = forms.read(request)
+    asked = forms.read(request, forms.CREATION)
     job = _make(request, tool, asked, run=_run_wanted(asked))
     return see_other(links.job_url(job, links.base_url(request)))
 
@@ -157,7 +157,10 @@ def job(request: HttpRequest, tool: str, job_id: str) -> HttpResponseBase:
     found = find(request, tool, job_id)
     base = links.base_url(request)
     if request.method in ("POST", "DELETE"):
-        if request.method == "POST" and (forms.read(request).one("ACTION") or "").upper() != "DELETE":
+        if (
+            request.method == "POST"
+            and (forms.read(request, ["ACTION"]).one("ACTION") or "").upper() != "DELETE"
+        ):
             raise UsageError(
                 "A POST to a job needs ACTION=DELETE.", hint="PHASE=RUN and PHASE=ABORT go to .../phase."
             )
@@ -179,7 +182,7 @@ def phase(request: HttpRequest, tool: str, job_id: str) -> HttpResponseBase:
     found = find(request, tool, job_id)
     if request.method != "POST":
         return text(found.phase)
-    word = (forms.read(request).one("PHASE") or "").upper()
+    word = (forms.read(request, ["PHASE"]).one("PHASE") or "").upper()
     if word == "RUN":
         controller.run(found, caller_of(request))
     elif word == "ABORT":
@@ -210,7 +213,7 @@ def destruction(request: HttpRequest, tool: str, job_id: str) -> HttpResponseBas
 
 
 def _needed(request: HttpRequest, name: str) -> str:
-    value = forms.read(request).one(name)
+    value = forms.read(request, [name]).one(name)
     if not value:
         raise UsageError(f"{name} is missing.", field=name)
     return value
@@ -257,7 +260,7 @@ def parameter(request: HttpRequest, tool: str, job_id: str, name: str) -> HttpRe
     if request.method in ("POST", "PUT"):
         value: Any = request.body.decode("utf-8", "replace") if request.method == "PUT" else None
         if value is None:
-            value = forms.read(request).values.get("VALUE", "")
+            value = forms.read(request, ["VALUE"]).one("VALUE") or ""
         controller.set_parameters(found, {name: value}, caller_of(request))
         return see_other(links.job_url(found, links.base_url(request)))
     values = [value for known, value in xml.parameter_values(found) if known.lower() == name.lower()]
@@ -275,7 +278,7 @@ def sync(request: HttpRequest, tool: str) -> HttpResponseBase:
 
     If the client leaves, the job is aborted.
     """
-    asked = forms.read(request)
+    asked = forms.read(request, forms.CREATION)
     made = _make(request, tool, asked, run=True)
     gone = threading.Event()
     token = request.META.get("vogate.token")

@@ -8,7 +8,6 @@ import uws.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -17,147 +16,260 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Job',
+            name="Job",
             fields=[
-                ('id', models.CharField(default=uws.models.new_job_id, editable=False, max_length=26, primary_key=True, serialize=False)),
-                ('tool_name', models.CharField(max_length=100)),
-                ('tool_version', models.CharField(blank=True, max_length=60)),
-                ('tool_digest', models.CharField(blank=True, max_length=64)),
-                ('run_id', models.CharField(blank=True, max_length=200, verbose_name='runId')),
-                ('rights', models.CharField(choices=[('account', "by its owner's account"), ('session', 'by the browser session that made it'), ('capability', 'by whoever holds its address')], default='capability', max_length=12)),
-                ('session', models.CharField(blank=True, max_length=64)),
-                ('fair_use', models.CharField(blank=True, max_length=64)),
-                ('phase', models.CharField(choices=[('PENDING', 'PENDING'), ('QUEUED', 'QUEUED'), ('EXECUTING', 'EXECUTING'), ('COMPLETED', 'COMPLETED'), ('ERROR', 'ERROR'), ('UNKNOWN', 'UNKNOWN'), ('HELD', 'HELD'), ('SUSPENDED', 'SUSPENDED'), ('ABORTED', 'ABORTED'), ('ARCHIVED', 'ARCHIVED')], default='PENDING', max_length=10)),
-                ('creation_time', models.DateTimeField(default=uws.models.now)),
-                ('start_time', models.DateTimeField(blank=True, null=True)),
-                ('end_time', models.DateTimeField(blank=True, null=True)),
-                ('quote', models.DateTimeField(blank=True, null=True)),
-                ('execution_duration', models.PositiveIntegerField(default=600)),
-                ('destruction', models.DateTimeField()),
-                ('parameters', models.JSONField(blank=True, default=dict)),
-                ('progress', models.FloatField(blank=True, null=True)),
-                ('stage', models.CharField(blank=True, max_length=200)),
-                ('error_message', models.TextField(blank=True)),
-                ('error_type', models.CharField(blank=True, choices=[('transient', 'Transient'), ('fatal', 'Fatal')], max_length=9)),
-                ('base_url', models.CharField(blank=True, max_length=300)),
-                ('executor', models.CharField(default='local', max_length=20)),
-                ('priority', models.SmallIntegerField(default=0)),
-                ('queued_at', models.DateTimeField(blank=True, null=True)),
-                ('not_before', models.DateTimeField(blank=True, null=True)),
-                ('attempt', models.PositiveIntegerField(default=0)),
-                ('losses', models.PositiveIntegerField(default=0)),
-                ('worker', models.CharField(blank=True, max_length=120)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('deleted_at', models.DateTimeField(blank=True, null=True)),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='uws_jobs', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.CharField(
+                        default=uws.models.new_job_id,
+                        editable=False,
+                        max_length=26,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("tool_name", models.CharField(max_length=100)),
+                ("tool_version", models.CharField(blank=True, max_length=60)),
+                ("tool_digest", models.CharField(blank=True, max_length=64)),
+                ("run_id", models.CharField(blank=True, max_length=200, verbose_name="runId")),
+                (
+                    "rights",
+                    models.CharField(
+                        choices=[
+                            ("account", "by its owner's account"),
+                            ("session", "by the browser session that made it"),
+                            ("capability", "by whoever holds its address"),
+                        ],
+                        default="capability",
+                        max_length=12,
+                    ),
+                ),
+                ("session", models.CharField(blank=True, max_length=64)),
+                ("fair_use", models.CharField(blank=True, max_length=64)),
+                (
+                    "phase",
+                    models.CharField(
+                        choices=[
+                            ("PENDING", "PENDING"),
+                            ("QUEUED", "QUEUED"),
+                            ("EXECUTING", "EXECUTING"),
+                            ("COMPLETED", "COMPLETED"),
+                            ("ERROR", "ERROR"),
+                            ("UNKNOWN", "UNKNOWN"),
+                            ("HELD", "HELD"),
+                            ("SUSPENDED", "SUSPENDED"),
+                            ("ABORTED", "ABORTED"),
+                            ("ARCHIVED", "ARCHIVED"),
+                        ],
+                        default="PENDING",
+                        max_length=10,
+                    ),
+                ),
+                ("creation_time", models.DateTimeField(default=uws.models.now)),
+                ("start_time", models.DateTimeField(blank=True, null=True)),
+                ("end_time", models.DateTimeField(blank=True, null=True)),
+                ("quote", models.DateTimeField(blank=True, null=True)),
+                ("execution_duration", models.PositiveIntegerField(default=600)),
+                ("destruction", models.DateTimeField()),
+                ("parameters", models.JSONField(blank=True, default=dict)),
+                ("progress", models.FloatField(blank=True, null=True)),
+                ("stage", models.CharField(blank=True, max_length=200)),
+                ("error_message", models.TextField(blank=True)),
+                (
+                    "error_type",
+                    models.CharField(
+                        blank=True, choices=[("transient", "Transient"), ("fatal", "Fatal")], max_length=9
+                    ),
+                ),
+                ("base_url", models.CharField(blank=True, max_length=300)),
+                ("executor", models.CharField(default="local", max_length=20)),
+                ("priority", models.SmallIntegerField(default=0)),
+                ("queued_at", models.DateTimeField(blank=True, null=True)),
+                ("not_before", models.DateTimeField(blank=True, null=True)),
+                ("attempt", models.PositiveIntegerField(default=0)),
+                ("losses", models.PositiveIntegerField(default=0)),
+                ("worker", models.CharField(blank=True, max_length=120)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("deleted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="uws_jobs",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['creation_time', 'id'],
+                "ordering": ["creation_time", "id"],
             },
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('host', models.CharField(max_length=100)),
-                ('worker', models.CharField(max_length=120)),
-                ('started_at', models.DateTimeField(default=uws.models.now)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('outcome', models.CharField(choices=[('running', 'Running'), ('completed', 'Completed'), ('failed', 'Failed'), ('timeout', 'Timeout'), ('aborted', 'Aborted'), ('lost', 'Lost'), ('stopped', 'Stopped')], default='running', max_length=10)),
-                ('exit_code', models.IntegerField(blank=True, null=True)),
-                ('cpu_seconds', models.FloatField(blank=True, null=True)),
-                ('max_rss_kb', models.BigIntegerField(blank=True, null=True)),
-                ('message', models.CharField(blank=True, max_length=500)),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='uws.job')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("host", models.CharField(max_length=100)),
+                ("worker", models.CharField(max_length=120)),
+                ("started_at", models.DateTimeField(default=uws.models.now)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("running", "Running"),
+                            ("completed", "Completed"),
+                            ("failed", "Failed"),
+                            ("timeout", "Timeout"),
+                            ("aborted", "Aborted"),
+                            ("lost", "Lost"),
+                            ("stopped", "Stopped"),
+                        ],
+                        default="running",
+                        max_length=10,
+                    ),
+                ),
+                ("exit_code", models.IntegerField(blank=True, null=True)),
+                ("cpu_seconds", models.FloatField(blank=True, null=True)),
+                ("max_rss_kb", models.BigIntegerField(blank=True, null=True)),
+                ("message", models.CharField(blank=True, max_length=500)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="attempts", to="uws.job"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['job_id', 'number'],
+                "ordering": ["job_id", "number"],
             },
         ),
         migrations.CreateModel(
-            name='JobInput',
+            name="JobInput",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(max_length=100)),
-                ('position', models.PositiveIntegerField(default=0)),
-                ('identifier', models.CharField(max_length=500)),
-                ('path', models.CharField(max_length=1000)),
-                ('sha256', models.CharField(blank=True, max_length=64)),
-                ('size', models.BigIntegerField(blank=True, null=True)),
-                ('media_type', models.CharField(blank=True, max_length=120)),
-                ('title', models.CharField(blank=True, max_length=300)),
-                ('collection', models.CharField(blank=True, max_length=100)),
-                ('terms', models.TextField(blank=True)),
-                ('provenance_url', models.CharField(blank=True, max_length=300)),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='inputs', to='uws.job')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("role", models.CharField(max_length=100)),
+                ("position", models.PositiveIntegerField(default=0)),
+                ("identifier", models.CharField(max_length=500)),
+                ("path", models.CharField(max_length=1000)),
+                ("sha256", models.CharField(blank=True, max_length=64)),
+                ("size", models.BigIntegerField(blank=True, null=True)),
+                ("media_type", models.CharField(blank=True, max_length=120)),
+                ("title", models.CharField(blank=True, max_length=300)),
+                ("collection", models.CharField(blank=True, max_length=100)),
+                ("terms", models.TextField(blank=True)),
+                ("provenance_url", models.CharField(blank=True, max_length=300)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="inputs", to="uws.job"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['job_id', 'role', 'position'],
+                "ordering": ["job_id", "role", "position"],
             },
         ),
         migrations.CreateModel(
-            name='JobResult',
+            name="JobResult",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120)),
-                ('position', models.PositiveIntegerField(default=0)),
-                ('output', models.CharField(blank=True, max_length=100)),
-                ('file_name', models.CharField(max_length=255)),
-                ('media_type', models.CharField(default='application/octet-stream', max_length=120)),
-                ('size', models.BigIntegerField(default=0)),
-                ('sha256', models.CharField(max_length=64)),
-                ('role', models.CharField(default='main', max_length=40)),
-                ('preview', models.CharField(blank=True, max_length=40)),
-                ('label', models.CharField(blank=True, max_length=200)),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='results', to='uws.job')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("position", models.PositiveIntegerField(default=0)),
+                ("output", models.CharField(blank=True, max_length=100)),
+                ("file_name", models.CharField(max_length=255)),
+                ("media_type", models.CharField(default="application/octet-stream", max_length=120)),
+                ("size", models.BigIntegerField(default=0)),
+                ("sha256", models.CharField(max_length=64)),
+                ("role", models.CharField(default="main", max_length=40)),
+                ("preview", models.CharField(blank=True, max_length=40)),
+                ("label", models.CharField(blank=True, max_length=200)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="results", to="uws.job"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['job_id', 'position'],
+                "ordering": ["job_id", "position"],
             },
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['owner', 'tool_name', '-creation_time'], name='uws_job_owner'),
+            model_name="job",
+            index=models.Index(fields=["owner", "tool_name", "-creation_time"], name="uws_job_owner"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['session', 'tool_name', '-creation_time'], name='uws_job_session'),
+            model_name="job",
+            index=models.Index(fields=["session", "tool_name", "-creation_time"], name="uws_job_session"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['fair_use', 'phase'], name='uws_job_fair_use'),
+            model_name="job",
+            index=models.Index(fields=["fair_use", "phase"], name="uws_job_fair_use"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('phase', 'QUEUED')), fields=['executor', '-priority', 'queued_at'], name='uws_job_queue'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("phase", "QUEUED")),
+                fields=["executor", "-priority", "queued_at"],
+                name="uws_job_queue",
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['phase', 'lease_until'], name='uws_job_lease'),
+            model_name="job",
+            index=models.Index(fields=["phase", "lease_until"], name="uws_job_lease"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('phase', 'ARCHIVED'), _negated=True), fields=['destruction'], name='uws_job_destruction'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("phase", "ARCHIVED"), _negated=True),
+                fields=["destruction"],
+                name="uws_job_destruction",
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', False)), fields=['deleted_at'], name='uws_job_deleted'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("deleted_at__isnull", False)),
+                fields=["deleted_at"],
+                name="uws_job_deleted",
+            ),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['host', 'worker'], name='uws_attempt_open'),
+            model_name="attempt",
+            index=models.Index(
+                condition=models.Q(("ended_at__isnull", True)),
+                fields=["host", "worker"],
+                name="uws_attempt_open",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(fields=('job', 'number'), name='uws_attempt_number'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(fields=("job", "number"), name="uws_attempt_number"),
         ),
         migrations.AddConstraint(
-            model_name='jobinput',
-            constraint=models.UniqueConstraint(fields=('job', 'role', 'position'), name='uws_input_position'),
+            model_name="jobinput",
+            constraint=models.UniqueConstraint(fields=("job", "role", "position"), name="uws_input_position"),
         ),
         migrations.AddConstraint(
-            model_name='jobresult',
-            constraint=models.UniqueConstraint(fields=('job', 'name'), name='uws_result_name'),
+            model_name="jobresult",
+            constraint=models.UniqueConstraint(fields=("job", "name"), name="uws_result_name"),
         ),
     ]
