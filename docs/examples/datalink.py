@@ -14,7 +14,7 @@ links = next(rows.iter_datalinks())
 for link in links:
     print(link.semantics, link.content_type, link.access_url)
 
-product = next(links.bysemantics("#this"))
+product = next(links.bysemantics("#this", include_narrower=False))
 answer = requests.get(product.access_url, timeout=60)
 answer.raise_for_status()
 name = Path(product.access_url).name
