@@ -8,6 +8,8 @@ a unique constraint, which serves as one.  Only `provenance.recorder` writes her
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 
 
@@ -116,14 +118,14 @@ class EntityDescription(models.Model):
 
 
 class DatasetDescription(EntityDescription):
-    objects = KindManager(Kind.DATASET)
+    objects: ClassVar[KindManager] = KindManager(Kind.DATASET)
 
     class Meta:
         proxy = True
 
 
 class ValueDescription(EntityDescription):
-    objects = KindManager(Kind.VALUE)
+    objects: ClassVar[KindManager] = KindManager(Kind.VALUE)
 
     class Meta:
         proxy = True
@@ -162,7 +164,7 @@ class Entity(models.Model):
 
 
 class DatasetEntity(Entity):
-    objects = KindManager(Kind.DATASET)
+    objects: ClassVar[KindManager] = KindManager(Kind.DATASET)
 
     class Meta:
         proxy = True
@@ -170,7 +172,7 @@ class DatasetEntity(Entity):
 
 
 class ValueEntity(Entity):
-    objects = KindManager(Kind.VALUE)
+    objects: ClassVar[KindManager] = KindManager(Kind.VALUE)
 
     class Meta:
         proxy = True
@@ -178,7 +180,7 @@ class ValueEntity(Entity):
 
 
 class Collection(Entity):
-    objects = KindManager(Kind.COLLECTION)
+    objects: ClassVar[KindManager] = KindManager(Kind.COLLECTION)
 
     class Meta:
         proxy = True

@@ -8,8 +8,8 @@ import hashlib
 import hmac
 
 from django.conf import settings
-from django.contrib.auth import authenticate, get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.http import HttpRequest
 
@@ -27,7 +27,7 @@ class TooManyAttempts(GatewayError):
     status, code = 429, "NotAuthenticated"
 
 
-def user_of_header(header: str, request: HttpRequest, address: str) -> tuple[AbstractBaseUser, str]:
+def user_of_header(header: str, request: HttpRequest, address: str) -> tuple[User, str]:
     """The account that an Authorization header names, and the method (`bearer` or `basic`).
 
     Raises
@@ -52,7 +52,7 @@ def user_of_header(header: str, request: HttpRequest, address: str) -> tuple[Abs
     raise NotAuthenticated(f"Authorization scheme {scheme[:20]!r} is not known.", hint="Use Bearer or Basic.")
 
 
-def _user_of_basic(value: str, request: HttpRequest, address: str) -> AbstractBaseUser:
+def _user_of_basic(value: str, request: HttpRequest, address: str) -> User:
     name, password = decode_basic(value)
     if password.startswith((tokens.PREFIX, tokens.SHORT_LIVED)):
         user = tokens.user_of(password)
@@ -77,7 +77,7 @@ def decode_basic(value: str) -> tuple[str, str]:
     return name, password
 
 
-def check_password(name: str, password: str, request: HttpRequest, address: str) -> AbstractBaseUser:
+def check_password(name: str, password: str, request: HttpRequest, address: str) -> User:
     """The account with this name (or e-mail address) and password.
 
     A password hash takes a good part of a second by design, and clients send Basic credentials with every
@@ -107,15 +107,14 @@ def check_password(name: str, password: str, request: HttpRequest, address: str)
     return user
 
 
-def _remembered(name: str, password: str) -> AbstractBaseUser | None:
-    User = get_user_model()
-    user = User.objects.filter(**{User.USERNAME_FIELD: name}, is_active=True).first()
+def _remembered(name: str, password: str) -> User | None:
+    user = User.objects.filter(username=name, is_active=True).first()
     if user is None or caches["local"].get(_memory_key(name, password, user)) != user.pk:
         return None
     return user
 
 
-def _memory_key(name: str, password: str, user: AbstractBaseUser) -> str:
+def _memory_key(name: str, password: str, user: User) -> str:
     """Changes with the password, and is useless without the service's secret key."""
     message = "\0".join((name, password, user.password)).encode()
     return "basic:" + hmac.new(settings.SECRET_KEY.encode(), message, hashlib.sha256).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.core import signing
 from django.utils import timezone
 
@@ -18,7 +18,7 @@ SHORT_LIVED_SECONDS = 12 * 3600
 _SALT = "gateway.accounts.login"
 
 
-def create(user: AbstractBaseUser, name: str) -> tuple[ApiToken, str]:
+def create(user: User, name: str) -> tuple[ApiToken, str]:
     """A new token and its secret, which is nowhere kept.
 
     Raises
@@ -43,7 +43,7 @@ def create(user: AbstractBaseUser, name: str) -> tuple[ApiToken, str]:
     return token, secret
 
 
-def revoke(user: AbstractBaseUser, token_id: int) -> ApiToken | None:
+def revoke(user: User, token_id: int) -> ApiToken | None:
     """End a token of this user; None if there is no such active one."""
     token = ApiToken.objects.filter(user=user, pk=token_id, revoked__isnull=True).first()
     if token is not None:
@@ -52,16 +52,16 @@ def revoke(user: AbstractBaseUser, token_id: int) -> ApiToken | None:
     return token
 
 
-def short_lived(user: AbstractBaseUser) -> str:
+def short_lived(user: User) -> str:
     """A bearer token for a client that has just shown a password (AuthVO's ivoa_bearer).
 
     It is signed and not stored; it ends after 12 hours, or with the password.
     """
-    content = {"user": user.pk, "auth": user.get_session_auth_hash()}  # type: ignore[attr-defined]
+    content = {"user": user.pk, "auth": user.get_session_auth_hash()}
     return SHORT_LIVED + signing.dumps(content, salt=_SALT)
 
 
-def user_of(secret: str) -> AbstractBaseUser | None:
+def user_of(secret: str) -> User | None:
     """The active account that a token belongs to, None for a token that is not good (any more)."""
     if secret.startswith(SHORT_LIVED):
         return _user_of_short_lived(secret.removeprefix(SHORT_LIVED))
@@ -74,14 +74,12 @@ def user_of(secret: str) -> AbstractBaseUser | None:
     return token.user
 
 
-def _user_of_short_lived(signed: str) -> AbstractBaseUser | None:
-    from django.contrib.auth import get_user_model
-
+def _user_of_short_lived(signed: str) -> User | None:
     try:
         content = signing.loads(signed, salt=_SALT, max_age=SHORT_LIVED_SECONDS)
     except signing.BadSignature:
         return None
-    user = get_user_model().objects.filter(pk=content["user"], is_active=True).first()
+    user = User.objects.filter(pk=content["user"], is_active=True).first()
     if user is None or not secrets.compare_digest(user.get_session_auth_hash(), content["auth"]):
         return None
     return user

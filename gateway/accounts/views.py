@@ -83,7 +83,7 @@ def _page(request: HttpRequest, *, status: int = 200, **context: Any) -> HttpRes
     context.setdefault("profile", ProfileForm(instance=request.user))
     context.setdefault("token_form", TokenForm())
     context |= {
-        "tokens": ApiToken.objects.filter(user_id=caller.user_id, revoked__isnull=True),
+        "tokens": ApiToken.objects.filter(user=request.user, revoked__isnull=True),  # type: ignore[misc]
         "limits": settings.SITE.signed_in,
         "jobs": jobs.count(),
         "active_jobs": jobs.filter(phase__in=[phase.value for phase in ACTIVE]).count(),

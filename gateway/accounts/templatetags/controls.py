@@ -17,7 +17,7 @@ def control(field: BoundField) -> SafeString:
         css = "form-check-input"
     else:
         css = "form-select" if isinstance(widget, Select) else "form-control"
-    attributes = {"class": f"{css} is-invalid" if field.errors else css}
+    attributes: dict[str, str | bool] = {"class": f"{css} is-invalid" if field.errors else css}
     described = [f"{field.auto_id}_helptext"] if field.help_text else []
     if field.errors:
         described.append(f"{field.auto_id}_error")
