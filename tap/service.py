@@ -14,11 +14,12 @@ import pyarrow.compute as pc
 
 from gateway.vo.caller import Caller
 from gateway.vo.columns import Column, Table
-from gateway.vo.errors import GatewayError, NotAvailable, QueryError, TooLarge
+from gateway.vo.errors import GatewayError, QueryError, TooLarge
 from tap import adql, archive, workers
 from tap.archive import Manifest
 from tap.arrowtypes import arrow_type, conform, reconcile_schema
 from tap.engines.pool import Answer, EngineError, Lane
+from tap.engines.worker import StartFailed
 
 OnLeave = Callable[[Callable[[], object]], object]
 
@@ -244,7 +245,7 @@ def open_query(
             return Result(answer, query, manifest, None if page is not None else rows)
         except EngineError as error:
             raise explain(error, query.sql) from error
-        except NotAvailable:
+        except StartFailed:
             newer = archive.current()
             if newer.version == manifest.version:
                 raise

@@ -21,13 +21,14 @@ import pyarrow as pa
 
 from gateway.vo.errors import Busy, GatewayError, NotAvailable
 from tap.engines import wire
-from tap.engines.worker import Limits, Worker, remove_stale_scratch
+from tap.engines.worker import Limits, StartFailed, Worker, remove_stale_scratch
 
 log = logging.getLogger("vogate.query")
 
 PROMOTION = 2.0
 STALL = 60.0
 """Seconds after which a reader that takes no rows is dropped."""
+AT_ONCE = 0.1
 QUEUE = 20.0
 """Seconds that a query waits for a free worker."""
 
@@ -52,6 +53,10 @@ class QueryCancelled(GatewayError):
     """The query was stopped by its owner, or because its client left."""
 
     status, code = 409, "Cancelled"
+
+
+class WorkerDied(NotAvailable):
+    """The process that worked on the query ended by itself."""
 
 
 class TimeLimit(GatewayError):
@@ -80,7 +85,7 @@ class Answer:
     def start(self, sql: str, uploads: Mapping[str, pa.Table]) -> None:
         """Send the query and wait for the shape of its result."""
         try:
-            self.worker.ready()
+            self._await_worker()
             self._timed(lambda: self._send(sql, uploads))
             kind, payload = self._next_frame()
             if kind != wire.SCHEMA:
@@ -88,6 +93,14 @@ class Answer:
             self.schema = pa.ipc.read_schema(pa.py_buffer(payload))
         except BaseException:
             self.close()
+            raise
+
+    def _await_worker(self) -> None:
+        try:
+            self.worker.ready()
+        except StartFailed:
+            if self._why:
+                raise self._error() from None
             raise
 
     def _send(self, sql: str, uploads: Mapping[str, pa.Table]) -> None:
@@ -157,7 +170,7 @@ class Answer:
         if self._why:
             return QueryCancelled("The query was cancelled.")
         log.error("a query worker died by itself (exit code %s)", self.worker.process.poll())
-        return NotAvailable(
+        return WorkerDied(
             "The query engine stopped while it worked on this query.",
             hint="It may have needed too much memory; ask for less, or try again.",
         )
@@ -246,11 +259,19 @@ class Pool:
         EngineError, TimeLimit, QueryCancelled, NotAvailable
             As the query fails; the same may be raised while the batches are read.
         """
-        answer = self._admit(version, files, seconds, lane, patience)
-        if on_leave is not None:
-            on_leave(answer.cancel)
-        answer.start(sql, uploads or {})
-        return answer
+        begun = time.monotonic()
+        while True:
+            answer = self._admit(version, files, seconds, lane, patience)
+            if on_leave is not None:
+                on_leave(answer.cancel)
+            try:
+                answer.start(sql, uploads or {})
+            except WorkerDied:
+                # A worker that goes at once was dying already, which shows only when it is used.
+                if time.monotonic() - begun > AT_ONCE:
+                    raise
+                continue
+            return answer
 
     def _admit(
         self, version: int, files: Mapping[str, Path], seconds: float, lane: Lane, patience: float

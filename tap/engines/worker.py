@@ -36,6 +36,10 @@ class Limits:
     """Folder for the temporary files; each worker has a folder of its own in it."""
 
 
+class StartFailed(NotAvailable):
+    """The process could not open the archive's files, or died before it did."""
+
+
 class Worker:
     """One process that answers one query at a time.
 
@@ -89,7 +93,7 @@ class Worker:
 
         Raises
         ------
-        NotAvailable
+        StartFailed
             If the process could not open the archive's files, or died.
         """
         if self._is_ready:
@@ -99,11 +103,11 @@ class Worker:
             kind, payload = wire.receive(self.socket)
         except (TimeoutError, wire.ConnectionLost):
             self.kill()
-            raise NotAvailable("The query engine did not start.", hint="Try again in a moment.") from None
+            raise StartFailed("The query engine did not start.", hint="Try again in a moment.") from None
         if kind != wire.READY:
             self.kill()
             reason = json.loads(payload).get("message", "")
-            raise NotAvailable("The query engine could not open the archive.") from RuntimeError(reason)
+            raise StartFailed("The query engine could not open the archive.") from RuntimeError(reason)
         self._is_ready = True
 
     @property

@@ -175,6 +175,7 @@ class FITS:
             card("GCOUNT", 1),
             card("TFIELDS", len(shapes), "columns"),
             card("EXTNAME", "RESULT"),
+            card("LONGSTRN", "OGIP 1.0", "long strings go on in CONTINUE cards"),
             card("TIMESYS", "UTC", "times are UTC unless a column says otherwise"),
             card("MJDREFI", 0, "times are Modified Julian Dates"),
             card("RADESYS", "ICRS", "positions are ICRS unless a column says otherwise"),
