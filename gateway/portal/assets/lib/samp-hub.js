@@ -18,6 +18,20 @@ export class HubError extends Error {
 
 let connection = null;
 
+const SPELT = { "·": "-", "–": "-", "—": "-", "−": "-", "×": "x", "…": "...", "±": "+-", "°": " deg", "√": "sqrt ", "σ": "sigma" };
+
+/** SAMP strings hold ASCII alone (SAMP 1.3, section 3.3); hubs refuse a message with anything else. */
+export function ascii(value) {
+  if (typeof value !== "string") {
+    return Object.fromEntries(Object.entries(value).map(([name, one]) => [ascii(name), ascii(one)]));
+  }
+  return value
+    .replace(/[^\x00-\x7f]/g, (character) => SPELT[character] ?? character)
+    .normalize("NFKD")
+    .replace(/[\u0300-\u036f]/g, "")
+    .replace(/[^\x20-\x7e\t\n\r]/g, "?");
+}
+
 function within(milliseconds, start, late) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(late()), milliseconds);
@@ -77,13 +91,13 @@ export async function connect(metadata, onconsent = () => {}) {
   onconsent();
   const conn = await within(
     CONSENT_MS,
-    (done, failed) => samp.register(metadata["samp.name"], done, failed),
+    (done, failed) => samp.register(ascii(metadata["samp.name"]), done, failed),
     () => new HubError("refused", "The SAMP hub did not answer."),
   ).catch((error) => {
     throw error instanceof HubError ? error : new HubError("refused", "The SAMP hub refused the connection.");
   });
   remember(conn);
-  await call(conn, "declareMetadata", [metadata]);
+  await call(conn, "declareMetadata", [ascii(metadata)]);
   return conn;
 }
 
@@ -116,15 +130,16 @@ export async function clientsFor(conn, mtypes) {
   return [...clients.values()].sort((a, b) => a.name.localeCompare(b.name));
 }
 
-/** Send to one client and wait until it says that it has taken the data. */
+/** Send to one client and wait until it has taken the data; returns its remark if it has one. */
 export async function sendTo(conn, id, mtype, params) {
-  const answer = await call(conn, "callAndWait", [id, new samp.Message(mtype, params), "60"], 70000);
-  if (answer["samp.status"] === "samp.ok") return;
-  throw new Error(answer["samp.error"]?.["samp.errortxt"] || "it did not load the data");
+  const answer = await call(conn, "callAndWait", [id, new samp.Message(mtype, ascii(params)), "60"], 70000);
+  const remark = answer["samp.error"]?.["samp.errortxt"] ?? "";
+  if (answer["samp.status"] === "samp.error") throw new Error(remark || "it did not load the data");
+  return remark;
 }
 
 /** Send to every subscribed client; how many there were. */
 export async function sendToAll(conn, mtype, params) {
-  const recipients = await call(conn, "notifyAll", [new samp.Message(mtype, params)]);
+  const recipients = await call(conn, "notifyAll", [new samp.Message(mtype, ascii(params))]);
   return recipients.length;
 }

@@ -5,7 +5,23 @@ import { shareable } from "./signed.js";
 const KINDS = { "table.load.votable": "table", "table.load.fits": "table", "image.load.fits": "image" };
 const FORMATS = { fits: "application/fits", xml: "application/x-votable+xml", vot: "application/x-votable+xml" };
 
+// Bootstrap's .dropdown-menu has a keyboard of its own, which knows nothing of this menu.
+const STYLE = `
+.vg-samp { padding: 0.35rem 0; background: #fff; color: #1b2333; border: 1px solid #aab3c5; border-radius: 0.4rem;
+  box-shadow: 0 0.5rem 1.2rem rgb(20 33 61 / 20%); position: fixed; margin: 0; inset: auto; max-height: 60vh; overflow-y: auto; }
+.vg-samp:not(:popover-open) { display: none; }
+.vg-samp button { display: block; width: 100%; border: 0; background: none; color: inherit; text-align: start; padding: 0.35rem 0.9rem; }
+.vg-samp button:hover, .vg-samp button:focus { background: #e8ecf4; }
+.vg-samp button:focus-visible { outline-offset: -3px; }
+.vg-samp small { display: block; color: #4d5870; }
+.vg-samp p { margin: 0; padding: 0.25rem 0.9rem; font-size: 0.875rem; }
+.vg-samp hr { margin: 0.3rem 0; }
+.vg-samp-status { position: fixed; right: 1rem; bottom: 1rem; left: 1rem; z-index: 1080; pointer-events: none; }
+.vg-samp-status div { margin: 0 0 0 auto; max-width: 32rem; width: fit-content; pointer-events: auto; }
+`;
+
 let menu, status, current;
+let hiddenAt = 0;
 
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -19,14 +35,16 @@ function element(tag, attributes = {}, ...children) {
 
 function say(text, problem = false) {
   if (!status) {
-    status = element("div", { class: "toast-container position-fixed bottom-0 end-0 p-3" });
+    status = element("div", { class: "vg-samp-status" });
     status.append(element("div", { role: "status", "aria-live": "polite", id: "samp-status" }));
-    document.body.append(status);
+    page().append(status);
   }
   const line = status.firstChild;
-  line.className = text ? `alert py-2 px-3 mb-0 shadow ${problem ? "alert-warning" : "alert-light border"}` : "";
+  line.className = text ? `alert py-2 px-3 shadow ${problem ? "alert-warning" : "alert-light border"}` : "";
   line.textContent = text;
 }
+
+const page = () => document.querySelector("main") ?? document.body;
 
 function clientMetadata() {
   const name = document.querySelector(".navbar-brand")?.textContent.trim() || "vogate";
@@ -66,31 +84,42 @@ async function message(item) {
   return { ...params, [`${KINDS[item.mtype] ?? "table"}-id`]: id };
 }
 
+const counted = (items) => (items.length === 1 ? items[0].name : `${items.length} products`);
+
+async function sendToOne(conn, client, items) {
+  const wanted = items.filter((item) => client.mtypes.has(item.mtype));
+  const problems = [];
+  const remarks = new Set();
+  for (const item of wanted) {
+    try {
+      const remark = await sendTo(conn, client.id, item.mtype, await message(item));
+      if (remark) remarks.add(remark);
+    } catch (error) {
+      problems.push(`${item.name}: ${error.message}`);
+    }
+  }
+  const left = items.length - wanted.length;
+  if (left) problems.push(`${left} of ${items.length} are of a kind that it does not take`);
+  if (problems.length) say(`${client.name} did not load everything. ${problems.join("; ")}.`, true);
+  else if (remarks.size) say(`${client.name} answered: ${[...remarks].join("; ")}.`);
+  else say(`${client.name} has loaded ${counted(items)}.`);
+}
+
+async function sendToEach(conn, items) {
+  let receivers = 0;
+  for (const item of items) receivers = Math.max(receivers, await sendToAll(conn, item.mtype, await message(item)));
+  if (receivers) say(`Sent ${counted(items)} to ${receivers} application${receivers === 1 ? "" : "s"}.`);
+  else say("No application that takes this is connected to the hub. Start TOPCAT or Aladin and try again.", true);
+}
+
 async function send(client, items) {
   hide();
-  const what = items.length === 1 ? items[0].name : `${items.length} products`;
-  const whom = client?.name ?? "all applications";
-  say(`Sending ${what} to ${whom} …`);
+  say(`Sending ${counted(items)} to ${client?.name ?? "all applications"} …`);
   try {
     const conn = await connect(clientMetadata());
-    let sent = 0;
-    let receivers = 0;
-    for (const item of items) {
-      const params = await message(item);
-      if (client) {
-        if (!client.mtypes.has(item.mtype)) continue;
-        await sendTo(conn, client.id, item.mtype, params);
-        receivers = 1;
-      } else {
-        receivers = Math.max(receivers, await sendToAll(conn, item.mtype, params));
-      }
-      sent += 1;
-    }
-    if (!receivers) say("No application that takes this is connected to the hub. Start TOPCAT or Aladin and try again.", true);
-    else if (client) say(`${client.name} has loaded ${sent === items.length ? what : `${sent} of ${items.length} products`}.`);
-    else say(`Sent ${what} to ${receivers} application${receivers === 1 ? "" : "s"}.`);
+    await (client ? sendToOne(conn, client, items) : sendToEach(conn, items));
   } catch (error) {
-    say(`${whom} did not take ${what}: ${error.message}`, true);
+    say(`${counted(items)} could not be sent: ${error.message}`, true);
   }
 }
 
@@ -116,15 +145,15 @@ function download(items) {
 }
 
 function entry(text, action, note = "") {
-  const item = element("button", { type: "button", role: "menuitem", class: "dropdown-item", tabindex: "-1", onclick: action }, text);
-  if (note) item.append(element("span", { class: "d-block small text-secondary text-wrap" }, note));
+  const item = element("button", { type: "button", role: "menuitem", tabindex: "-1", onclick: action }, text);
+  if (note) item.append(element("small", {}, note));
   return item;
 }
 
 function fallbacks(items) {
   const some = items.length > 1;
   return [
-    element("div", { role: "separator", class: "dropdown-divider" }),
+    element("hr"),
     entry(some ? `Download ${items.length} files` : "Download", () => download(items)),
     entry(some ? "Copy URLs" : "Copy URL", () => copyUrl(items)),
     ...(isConnected() ? [entry("Disconnect from the hub", () => (disconnect(), hide(), say("Disconnected from the SAMP hub.")))] : []),
@@ -132,7 +161,7 @@ function fallbacks(items) {
 }
 
 function note(...text) {
-  return element("div", { class: "px-3 py-1 small text-wrap", role: "presentation" }, ...text);
+  return element("p", { role: "presentation" }, ...text);
 }
 
 function show(...children) {
@@ -144,7 +173,7 @@ function show(...children) {
 function place() {
   const box = current.getBoundingClientRect();
   const width = Math.min(300, innerWidth - 16);
-  Object.assign(menu.style, { position: "fixed", margin: "0", inset: "auto", width: `${width}px`, maxHeight: "60vh", overflowY: "auto" });
+  menu.style.width = `${width}px`;
   menu.style.left = `${Math.max(8, Math.min(box.left, innerWidth - width - 8))}px`;
   const below = box.bottom + 4;
   const height = menu.offsetHeight;
@@ -201,19 +230,22 @@ function move(event) {
 
 function open(button) {
   if (!menu) {
-    menu = element("div", { popover: "auto", role: "menu", class: "dropdown-menu shadow", "aria-label": "Send by SAMP" });
-    menu.classList.add("d-block"); // Bootstrap hides .dropdown-menu; the popover attribute decides here
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(STYLE);
+    document.adoptedStyleSheets.push(sheet);
+    menu = element("div", { popover: "auto", role: "menu", class: "vg-samp", "aria-label": "Send by SAMP" });
     menu.addEventListener("keydown", move);
     menu.addEventListener("toggle", (event) => {
       const isOpen = event.newState === "open";
-      menu.classList.toggle("d-block", isOpen);
+      if (!isOpen) hiddenAt = performance.now();
       current?.setAttribute("aria-expanded", String(isOpen));
     });
-    document.body.append(menu);
+    page().append(menu);
   }
-  if (menu.matches(":popover-open")) hide();
+  // A click on the button of the open menu has closed it already ("light dismiss").
+  if (button === current && performance.now() - hiddenAt < 300) return;
+  hide();
   current = button;
-  menu.classList.add("d-block");
   menu.showPopover();
   list(itemsOf(button));
 }
