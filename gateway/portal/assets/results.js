@@ -141,16 +141,3 @@ if (place) {
   });
   watch.observe(place);
 }
-
-// Menus close when the focus or a click goes elsewhere, and on Escape.
-const menus = [...document.querySelectorAll("details.vs-dd")];
-document.addEventListener("click", (event) => {
-  for (const menu of menus) if (!menu.contains(event.target)) menu.open = false;
-});
-for (const menu of menus) {
-  menu.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !menu.open) return;
-    menu.open = false;
-    menu.querySelector("summary").focus();
-  });
-}
