@@ -8,11 +8,35 @@ from tap.adql.build import Problem
 # name: (fewest, most) arguments of functions whose arguments are plain values
 _ARITY = (
     dict.fromkeys(
-        "ABS ACOS ASIN ATAN CEILING COS COT DEGREES EXP FLOOR LOG LOG10 RADIANS SIN SQRT TAN LOWER UPPER "
-        "AREA CENTROID COORD1 COORD2 COORDSYS REGION".split(),
+        [
+            "ABS",
+            "ACOS",
+            "ASIN",
+            "ATAN",
+            "CEILING",
+            "COS",
+            "COT",
+            "DEGREES",
+            "EXP",
+            "FLOOR",
+            "LOG",
+            "LOG10",
+            "RADIANS",
+            "SIN",
+            "SQRT",
+            "TAN",
+            "LOWER",
+            "UPPER",
+            "AREA",
+            "CENTROID",
+            "COORD1",
+            "COORD2",
+            "COORDSYS",
+            "REGION",
+        ],
         (1, 1),
     )
-    | dict.fromkeys("ATAN2 MOD POWER CONTAINS INTERSECTS IN_UNIT".split(), (2, 2))
+    | dict.fromkeys(["ATAN2", "MOD", "POWER", "CONTAINS", "INTERSECTS", "IN_UNIT"], (2, 2))
     | dict.fromkeys(("ROUND", "TRUNCATE"), (1, 2))
     | {"PI": (0, 0), "RAND": (0, 1), "COALESCE": (1, 1000), "DISTANCE": (2, 4)}
 )

@@ -1,3 +1,281 @@
-TEMPLATES = {}
-CALLS = {}
-EMIT = {}
+"""DuckDB's SQL of geometries: HEALPix ranges, distances written out, and calls of functions.py for the rest.
+
+A predicate is a filter that may let too much through (ranges of `_hpx29`; bounding caps of regions) and an exact
+test of what is left.  `Emitter` stands for tap.adql.duckdb.Emitter, which calls these by its tables.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from tap.adql import cover, geometry, ir
+from tap.adql.folding import constant
+from tap.adql.ir import Expr, Kind
+from tap.adql.shapes import Shape, ShapeKind, lon_lat, unit_vector
+
+if TYPE_CHECKING:
+    from tap.adql.duckdb import Emitter
+
+WHOLE_SKY = (0, 12 * 4**29 - 1)
+_INLINE = 160
+"""Longest argument, in characters, that a formula may repeat."""
+
+TEMPLATES = {
+    "healpix_center": "vg_healpix_centre(CAST({0} AS BIGINT), CAST({1} AS BIGINT))",
+    "as_integer": "CAST({0} AS INTEGER)",
+}
+
+
+def number(value: float) -> str:
+    """A double as DuckDB reads it."""
+    text = repr(float(value))
+    text = text if "e" in text else text + "e0"
+    return f"({text})" if value < 0 else text
+
+
+def numbers(values: tuple[float, ...] | list[float]) -> str:
+    return f"[{', '.join(number(value) for value in values)}]"
+
+
+def _double(emitter: Emitter, expr: Expr) -> str:
+    value = constant(expr)
+    if value is not None:
+        return number(value)
+    text = emitter.value(expr)
+    return text if expr.meta.datatype == "double" else f"CAST({text} AS DOUBLE)"
+
+
+# Geometries as values
+
+
+def point(emitter: Emitter, expr: ir.Point) -> str:
+    lon, lat = _double(emitter, expr.lon), _double(emitter, expr.lat)
+    return f"vg_point({lon}, {lat})"
+
+
+def circle(emitter: Emitter, expr: ir.Circle) -> str:
+    return f"vg_circle({', '.join(_double(emitter, part) for part in expr.children())})"
+
+
+def polygon(emitter: Emitter, expr: ir.Polygon) -> str:
+    return f"vg_polygon([{', '.join(_double(emitter, part) for part in expr.coordinates)}])"
+
+
+def box(emitter: Emitter, expr: ir.Box) -> str:
+    return f"vg_box({', '.join(_double(emitter, part) for part in expr.children())})"
+
+
+def fixed(emitter: Emitter, expr: ir.Fixed) -> str:
+    if expr.text:
+        return "'" + expr.text.replace("'", "''") + "'"
+    return numbers(expr.values)
+
+
+def encoded(emitter: Emitter, expr: Expr) -> str:
+    """A geometry in the form that exact tests take (`shapes.Shape.encode`)."""
+    if isinstance(expr, ir.Fixed):
+        return numbers(expr.shape.encode())
+    if isinstance(expr, ir.Ref) and expr.region is not None:
+        return f'{expr.region.source}."{expr.region.names[0]}"'
+    text = emitter.value(expr)
+    return (
+        f"vg_encode_text({text})" if expr.kind is Kind.REGION else f"vg_encode({_CODES[expr.kind]}, {text})"
+    )
+
+
+_CODES = {Kind.POINT: 0, Kind.CIRCLE: 1, Kind.POLYGON: 2}
+
+
+def distance(emitter: Emitter, expr: ir.Call) -> str:
+    """Degrees between two positions, accurate at all distances (Vincenty's formula with half-angle terms)."""
+    lon1, lat1, lon2, lat2 = (_double(emitter, arg) for arg in expr.args)
+    if max(map(len, (lon1, lat1, lon2, lat2))) > _INLINE:
+        return f"vg_distance({lon1}, {lat1}, {lon2}, {lat2})"
+    half = f"sin(radians({lon2} - {lon1}) / 2)"
+    b1, b2 = f"radians({lat1})", f"radians({lat2})"
+    s1, c1, c2 = f"sin({b1})", f"cos({b1})", f"cos({b2})"
+    across = f"({c2} * sin(radians({lon2} - {lon1})))"
+    along = f"(sin(radians({lat2} - {lat1})) + 2 * {s1} * {c2} * {half} * {half})"
+    ahead = f"(cos(radians({lat2} - {lat1})) - 2 * {c1} * {c2} * {half} * {half})"
+    return f"degrees(atan2(sqrt({across} * {across} + {along} * {along}), {ahead}))"
+
+
+def element(emitter: Emitter, expr: ir.Call) -> str:
+    return f"({emitter.value(expr.args[0])})[{int(str(expr.extra))}]"
+
+
+def measured(emitter: Emitter, expr: ir.Call) -> str:
+    return f"vg_{expr.op}({encoded(emitter, expr.args[0])})"
+
+
+def parse_dali(emitter: Emitter, expr: ir.Call) -> str:
+    return f"vg_parse({int(str(expr.extra))}, {emitter.value(expr.args[0])})"
+
+
+def healpix_index(emitter: Emitter, expr: ir.Call) -> str:
+    order, lon, lat = expr.args
+    index = _index(lon, lat)
+    fixed_order = constant(order)
+    if index is not None and fixed_order is not None:
+        return f'({index.source}."{index.healpix}" >> {2 * (29 - int(fixed_order))})'
+    where = f"{_double(emitter, lon)}, {_double(emitter, lat)}"
+    return f"vg_healpix(CAST({emitter.value(order)} AS BIGINT), {where})"
+
+
+# Predicates
+
+
+def _index(lon: Expr, lat: Expr) -> ir.PositionIndex | None:
+    """The index that covers a pair of columns."""
+    if isinstance(lon, ir.Ref) and isinstance(lat, ir.Ref):
+        index = lon.position
+        if index is not None and index == lat.position and (lon.name, lat.name) == (index.lon, index.lat):
+            return index
+    return None
+
+
+def ranges(index: ir.PositionIndex, shape: Shape) -> str:
+    """A filter on the HEALPix column; '' where it would let all through. DuckDB prunes by the outer BETWEEN alone."""
+    found = cover.ranges(shape)
+    column = f'{index.source}."{index.healpix}"'
+    if found == (WHOLE_SKY,):
+        return ""
+    if not found:
+        return "false"
+    outer = f"{column} BETWEEN {found[0][0]} AND {found[-1][1]}"
+    if len(found) == 1:
+        return outer
+    return f"{outer} AND ({' OR '.join(f'{column} BETWEEN {low} AND {high}' for low, high in found)})"
+
+
+def _all(*conditions: str) -> str:
+    return f"({' AND '.join(condition for condition in conditions if condition)})"
+
+
+def _haversine(lon: str, lat: str, centre_lon: str, centre_lat: str, cosine: str) -> str:
+    """The square of the sine of half the distance."""
+    return (
+        f"(pow(sin(radians({lat} - {centre_lat}) / 2), 2) + cos(radians({lat})) * {cosine} * "
+        f"pow(sin(radians({lon} - {centre_lon}) / 2), 2))"
+    )
+
+
+def in_cone(lon: str, lat: str, centre: tuple[float, float], radius: float, strict: bool) -> str:
+    """Whether a position is within `radius` degrees of a constant centre."""
+    if radius < 0:
+        return "false"
+    less, more = ("<", ">") if strict else ("<=", ">=")
+    if radius > 90:
+        # Far from the centre the sine of the half-angle is flat: measure from the opposite point.
+        opposite = ((centre[0] + 180.0) % 360.0, -centre[1])
+        if radius >= 180:
+            return f"({lon} + {lat} IS NOT NULL)"
+        limit, less, centre = math.sin(math.radians(180.0 - radius) / 2) ** 2, more, opposite
+    else:
+        limit = math.sin(math.radians(radius) / 2) ** 2
+    cosine = number(math.cos(math.radians(centre[1])))
+    return f"{_haversine(lon, lat, number(centre[0]), number(centre[1]), cosine)} {less} {number(limit)}"
+
+
+def within(emitter: Emitter, expr: ir.Within) -> str:
+    """A cone: constant, or a pair of positions no farther apart than a radius."""
+    a, b, radius = expr.a, expr.b, constant(expr.radius)
+    if constant(b.lon) is None or constant(b.lat) is None:
+        a, b = b, a
+    lon, lat = _double(emitter, a.lon), _double(emitter, a.lat)
+    centre = (constant(b.lon), constant(b.lat))
+    if centre[0] is not None and centre[1] is not None and radius is not None and len(lon + lat) < _INLINE:
+        index = _index(a.lon, a.lat)
+        shape = Shape(ShapeKind.CIRCLE, unit_vector(*centre), math.radians(max(0.0, min(radius, 180.0))))
+        filtered = ranges(index, shape) if index is not None else ""
+        return _all(filtered, in_cone(lon, lat, (float(centre[0]), float(centre[1])), radius, expr.strict))
+    lon2, lat2 = _double(emitter, b.lon), _double(emitter, b.lat)
+    limit = _double(emitter, expr.radius)
+    less = "<" if expr.strict else "<="
+    if max(map(len, (lon, lat, lon2, lat2, limit))) > _INLINE:
+        return f"(vg_distance({lon}, {lat}, {lon2}, {lat2}) {less} {limit})"
+    square = _haversine(lon, lat, lon2, lat2, f"cos(radians({lat2}))")
+    if radius is not None and 0 <= radius < 180:
+        return f"({square} {less} {number(math.sin(math.radians(radius) / 2) ** 2)})"
+    bound = f"pow(sin(radians(least({limit}, 180.0e0)) / 2), 2)"
+    return f"({limit} >= 0 AND {square} {less} {bound})"
+
+
+def spatial(emitter: Emitter, expr: ir.Spatial) -> str:
+    a, b = expr.a, expr.b
+    if a.kind is Kind.POINT and isinstance(b, ir.Fixed) and not isinstance(a, ir.Fixed):
+        return _point_in(emitter, geometry.as_point(a), b.shape)
+    name = "vg_contains" if expr.op == "CONTAINS" else "vg_intersects"
+    first, second = encoded(emitter, a), encoded(emitter, b)
+    if isinstance(b, ir.Fixed):
+        exact = f"{name}_k({first}, {second})"
+    elif isinstance(a, ir.Fixed):
+        mirrored = "vg_contained_k" if expr.op == "CONTAINS" else "vg_intersects_k"
+        exact = f"{mirrored}({second}, {first})"
+    else:
+        exact = f"{name}({first}, {second})"
+    meet = _caps(a, b)
+    if not meet:
+        return exact
+    # CASE, since it is sure to evaluate the dear test on the rows alone that pass the filter.
+    condition, known = meet
+    return f"(CASE WHEN {condition} THEN {exact} WHEN {known} THEN false END)"
+
+
+def _point_in(emitter: Emitter, place: ir.Point, shape: Shape) -> str:
+    lon, lat = _double(emitter, place.lon), _double(emitter, place.lat)
+    index = _index(place.lon, place.lat)
+    filtered = ranges(index, shape) if index is not None else ""
+    if shape.kind is ShapeKind.CIRCLE and len(lon + lat) < _INLINE:
+        return _all(filtered, in_cone(lon, lat, lon_lat(shape.centre), math.degrees(shape.radius), False))
+    exact = f"vg_point_in({lon}, {lat}, {numbers(shape.encode())})"
+    if not filtered:
+        return exact
+    return f"(CASE WHEN {filtered} THEN {exact} WHEN {lon} + {lat} IS NOT NULL THEN false END)"
+
+
+def _caps(a: Expr, b: Expr) -> tuple[str, str] | None:
+    """Whether bounding caps meet (a little generous), and what is not NULL where the regions are not."""
+    one, other = _cap(a), _cap(b)
+    if one is None or other is None or (isinstance(a, ir.Fixed) and isinstance(b, ir.Fixed)):
+        return None
+    x, y, z, c, s = one
+    u, v, w, d, t = other
+    dot = f"{x} * {u} + {y} * {v} + {z} * {w}"
+    # Caps whose radii add up to more than 180 degrees always meet.
+    condition = f"({dot} >= {c} * {d} - {s} * {t} - 4e-15 OR {c} < -{d})"
+    known = " AND ".join(
+        f"{cap[0]} IS NOT NULL" for cap, expr in ((one, a), (other, b)) if isinstance(expr, ir.Ref)
+    )
+    return condition, known
+
+
+def _cap(expr: Expr) -> tuple[str, ...] | None:
+    """Centre, cosine and sine of the radius of a geometry's bounding cap, where SQL has them."""
+    if isinstance(expr, ir.Fixed):
+        shape = expr.shape
+        values = (*shape.centre, math.cos(shape.radius), math.sin(shape.radius))
+        return tuple(number(value) for value in values)
+    if isinstance(expr, ir.Ref) and expr.region is not None:
+        return tuple(f'{expr.region.source}."{name}"' for name in expr.region.names[1:])
+    return None
+
+
+EMIT = {
+    ir.Point: lambda emitter, expr: point(emitter, expr),
+    ir.Circle: lambda emitter, expr: circle(emitter, expr),
+    ir.Polygon: lambda emitter, expr: polygon(emitter, expr),
+    ir.Box: lambda emitter, expr: box(emitter, expr),
+    ir.Fixed: lambda emitter, expr: fixed(emitter, expr),
+    ir.Within: lambda emitter, expr: within(emitter, expr),
+    ir.Spatial: lambda emitter, expr: spatial(emitter, expr),
+}
+CALLS = {
+    "area": measured,
+    "centroid": measured,
+    "distance": distance,
+    "element": element,
+    "healpix_index": healpix_index,
+    "parse_dali": parse_dali,
+}

@@ -1,0 +1,105 @@
+"""HEALPix ranges that cover a shape and never miss a point of it.
+
+A cell is kept unless its centre is farther from the shape than any point of the cell can be from the centre
+(`healpix.circumradius`).  Libraries' covers of large cones leave out cells; this one is compared with brute force.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tap.adql import healpix, predicates
+from tap.adql.predicates import Floats, Ragged
+from tap.adql.shapes import Shape, ShapeKind
+
+MAX_RANGES = 40
+FINEST = 14
+"""Finest order that is used: cells of 13 arcseconds, after which the exact test has little left to do."""
+_CELLS = 4096
+
+
+def _bounds(shape: Shape, p: Floats) -> tuple[Floats, Floats]:
+    """Lower bounds of the distances of points to a shape, and to what is outside of it."""
+    if shape.kind is ShapeKind.COMPLEMENT:
+        near, far = _bounds(shape.parts[0], p)
+        return far, near
+    if shape.kind in (ShapeKind.UNION, ShapeKind.INTERSECTION):
+        pairs = [_bounds(part, p) for part in shape.parts]
+        if shape.kind is ShapeKind.UNION:
+            return np.minimum.reduce([near for near, _ in pairs]), np.maximum.reduce(
+                [far for _, far in pairs]
+            )
+        return np.maximum.reduce([near for near, _ in pairs]), np.minimum.reduce([far for _, far in pairs])
+    if shape.kind is ShapeKind.POLYGON:
+        rows = Ragged.constant(np.array(shape.encode()), len(p))
+        edge = predicates.boundary_distance(p, rows)
+        inside = predicates.in_polygon(p, rows)
+        return np.where(inside, 0.0, edge), np.where(inside, edge, 0.0)
+    away = _to_centre(shape, p) - (shape.radius if shape.kind is ShapeKind.CIRCLE else 0.0)
+    return np.maximum(away, 0.0), np.maximum(-away, 0.0)
+
+
+def _to_centre(shape: Shape, p: Floats) -> Floats:
+    """Angles to the cap's centre: by the chord, or near the antipode by the chord to that."""
+    centre = np.array(shape.centre)
+    chord2 = ((p - centre) ** 2).sum(axis=1)
+    other2 = ((p + centre) ** 2).sum(axis=1)
+    return np.where(
+        chord2 <= 2.0,
+        2.0 * np.arcsin(np.sqrt(np.minimum(chord2, 2.0)) / 2.0),
+        math.pi - 2.0 * np.arcsin(np.sqrt(np.minimum(other2, 2.0)) / 2.0),
+    )
+
+
+def _depth(shape: Shape) -> int:
+    """Order whose cells are a quarter of the shape's radius or smaller."""
+    radius = shape.radius if shape.kind is not ShapeKind.COMPLEMENT else shape.parts[0].radius
+    if radius <= 0:
+        return FINEST
+    return min(FINEST, max(0, math.ceil(math.log2(math.sqrt(math.pi / 3) * 4 / radius))))
+
+
+@lru_cache(maxsize=512)
+def ranges(shape: Shape) -> tuple[tuple[int, int], ...]:
+    """Ranges of order-29 cells, both ends included, in ascending order; at most MAX_RANGES."""
+    deepest = _depth(shape)
+    cells = np.arange(12, dtype=np.int64)
+    found: list[tuple[NDArray[np.int64], int]] = []
+    for order in range(deepest + 1):
+        reach = healpix.circumradius(order)
+        p = healpix.centres(order, cells)
+        # The cap first: exact bounds of polygons are dearer.
+        touched = _to_centre(shape, p) <= shape.radius + reach
+        cells, p = cells[touched], p[touched]
+        near, far = _bounds(shape, p)
+        full = far > reach
+        kept = near <= reach
+        found.append((cells[full], order))
+        cells = cells[kept & ~full]
+        if order == deepest or len(cells) > _CELLS:
+            found.append((cells, order))
+            break
+        if not len(cells):
+            break
+        cells = (cells[:, None] * 4 + np.arange(4)).ravel()
+    return _merged(found)
+
+
+def _merged(found: list[tuple[NDArray[np.int64], int]]) -> tuple[tuple[int, int], ...]:
+    low = np.concatenate([cells << (2 * (29 - order)) for cells, order in found])
+    high = np.concatenate([(cells + 1) << (2 * (29 - order)) for cells, order in found])
+    if not len(low):
+        return ()
+    sequence = np.argsort(low)
+    low, high = low[sequence], high[sequence]
+    gaps = low[1:] - high[:-1]
+    cut = np.flatnonzero(gaps > 0)
+    if len(cut) >= MAX_RANGES:
+        cut = np.sort(cut[np.argsort(gaps[cut])[-(MAX_RANGES - 1) :]])
+    starts = low[np.r_[0, cut + 1]]
+    ends = high[np.r_[cut, len(high) - 1]] - 1
+    return tuple(zip(starts.tolist(), ends.tolist()))
