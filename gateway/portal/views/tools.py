@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from gateway.accounts.sessions import ensure_session
+from gateway.vo.sessions import ensure_session
 from gateway.portal.scripts import fields_of, scripts
 from gateway.portal.toolform import FieldView, ToolForm, chosen_identifiers, typed_values
 from gateway.portal.views.common import base_url, duration_text, job_title, limits_of, tool_of
