@@ -77,6 +77,7 @@ if action == "fail":
 if action == "sleep":
     report(0.1, "Sleeping")
     for step in range(int(seconds * 10)):
+        print(f"tick {time.time()}", flush=True)
         time.sleep(0.1)
 if action == "half":
     with open("part1.dat", "w") as out:

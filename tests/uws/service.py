@@ -1,0 +1,166 @@
+"""A web process and workers of their own, for tests that kill them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.support.live import REPOSITORY, free_port
+from tests.uws.builders import make_site
+
+START_SECONDS = 60.0
+
+
+class _AsItComes(urllib.request.HTTPErrorProcessor):
+    """Redirects and errors are answers like others."""
+
+    def http_response(self, request: Any, response: Any) -> Any:
+        return response
+
+
+_opener = urllib.request.build_opener(_AsItComes)
+
+
+class Service:
+    """A gateway in pieces: `start_worker` and `start_web` give processes that a test may kill."""
+
+    def __init__(self, folder: Path, settings: str = "") -> None:
+        self.home, self.port = folder / "home", free_port()
+        self.site = make_site(folder / "site", settings)
+        self.processes: list[subprocess.Popen[bytes]] = []
+        kept = {k: v for k, v in os.environ.items() if k not in ("DATA", "DATABASE_URL", "VOGATE_BASE_URL")}
+        self.environment = kept | {
+            "VOGATE_HOME": str(self.home),
+            "SITE": str(self.site),
+            "VOGATE_LOG": "INFO",
+        }
+        self.home.mkdir(parents=True, exist_ok=True)
+        done = self.run("manage.py", "migrate", "--verbosity", "0")
+        assert done.returncode == 0, done.stderr
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments], cwd=REPOSITORY, env=self.environment, capture_output=True, text=True
+        )
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self.home / "log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=REPOSITORY, env=self.environment, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        self.processes.append(process)
+        return process
+
+    def start_web(self) -> subprocess.Popen[bytes]:
+        process = self._start("-m", "gateway.cli.web", "127.0.0.1", str(self.port), "1")
+        self.until(lambda: self._answers(), "the web process answers")
+        return process
+
+    def start_worker(self, *options: str) -> subprocess.Popen[bytes]:
+        return self._start("-m", "gateway.cli.main", "worker", "--slots", "2", *options)
+
+    def _answers(self) -> bool:
+        try:
+            return _opener.open(f"{self.url}/healthz", timeout=2).status == 200
+        except OSError:
+            return False
+
+    def until(self, condition: Callable[[], Any], what: str, seconds: float = START_SECONDS) -> Any:
+        """Wait for something; the processes' log is in the failure."""
+        end = time.monotonic() + seconds
+        while True:
+            value = condition()
+            if value:
+                return value
+            if time.monotonic() > end:
+                raise AssertionError(f"not within {seconds} s: {what}\n{self.log()[-4000:]}")
+            time.sleep(0.05)
+
+    def log(self) -> str:
+        return (self.home / "log").read_text(errors="replace")
+
+    # -- as a client ------------------------------------------------------------------------------------
+
+    def post(self, url: str, **parameters: Any) -> str:
+        """Send a form; returns where the answer, a 303, leads."""
+        response = _opener.open(url, data=urllib.parse.urlencode(parameters).encode(), timeout=30)
+        assert response.status == 303, response.read()
+        return str(response.headers["Location"])
+
+    def create(self, tool: str = "probe", **parameters: Any) -> str:
+        """Run a tool; returns the job's URL."""
+        return self.post(f"{self.url}/uws/{tool}/async", PHASE="RUN", **parameters)
+
+    def state(self, url: str) -> dict[str, Any]:
+        job_id = url.rpartition("/")[2]
+        with urllib.request.urlopen(f"{self.url}/api/v1/jobs/{job_id}?LOG=0", timeout=30) as response:
+            return json.load(response)
+
+    def ended(self, url: str, seconds: float = START_SECONDS) -> dict[str, Any]:
+        """The job's state once it has ended."""
+        self.until(lambda: self.state(url)["final"], "the job has ended", seconds)
+        return self.state(url)
+
+    # -- behind the scenes ------------------------------------------------------------------------------
+
+    def folder(self, url: str) -> Path:
+        job_id = url.rpartition("/")[2]
+        return self.home / "jobs" / job_id[:2] / job_id
+
+    def shepherd(self, url: str, attempt: int = 1) -> int:
+        """Process id of an attempt's shepherd, once its tool runs."""
+        folder = self.folder(url) / f"attempt-{attempt}"
+        self.until(lambda: self.ticks(url, attempt), f"attempt {attempt} runs")
+        return int(json.loads((folder / "shepherd.json").read_text())["pid"])
+
+    def ticks(self, url: str, attempt: int) -> list[float]:
+        """The times at which the tool of an attempt said that it is alive."""
+        try:
+            lines = (self.folder(url) / f"attempt-{attempt}" / "stdout.log").read_text().splitlines()
+        except OSError:
+            return []
+        return [float(line.split()[1]) for line in lines if line.startswith("tick") and line[-1].isdigit()]
+
+    def processes_of(self, url: str) -> list[int]:
+        """Processes that carry the job's mark."""
+        mark = f"VOGATE_ATTEMPT={url.rpartition('/')[2]}".encode()
+        found = []
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{name}/environ", "rb") as file:
+                    if mark in file.read():
+                        found.append(int(name))
+            except OSError:
+                continue
+        return found
+
+    def stop(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for record in self.home.glob("jobs/*/*/attempt-*/shepherd.json"):
+            if not (record.parent / "exit.json").exists():
+                try:
+                    os.kill(json.loads(record.read_text())["pid"], signal.SIGTERM)
+                except ProcessLookupError:
+                    pass
