@@ -32,9 +32,10 @@ OPTIONAL = {
 }
 """Optional features of ADQL 2.1 that the compiler has, by the end of their identifiers.
 
-COALESCE is missing: STILTS 3.4 calls its key (`adql-conditional`) an error, so it is declared among the
+COALESCE is missing: STILTS 3.4 calls its key (`adql-conditional`) an error, so it is declared with the
 service's own features until that version has gone.
 """
+CONDITIONAL = "COALESCE(a, b, ...) as in ADQL 2.1: the first argument that is not NULL."
 
 DATA_MODELS = {"ivoa.obscore": ("ivo://ivoa.net/std/ObsCore#core-1.1", "ObsCore-1.1")}
 
@@ -61,8 +62,24 @@ def document(base_url: str, schemas: Iterable[Schema]) -> str:
             Capability(
                 vosi.EXAMPLES, (Interface(f"{root}/examples", type="vr:WebBrowser", security=security),)
             ),
+            *_extensions(root),
         ]
     )
+
+
+def _extensions(root: str) -> Iterable[Capability]:
+    """What goes beyond ADQL 2.1, each under an identifier of our own.
+
+    They are capabilities and not language features, since STILTS warns of every feature type that
+    TAPRegExt does not name.
+    """
+    declared = {"coalesce": CONDITIONAL} | {item.value.lower(): DESCRIPTIONS[item] for item in ALL_EXTENSIONS}
+    for name, description in sorted(declared.items()):
+        yield Capability(
+            f"ivo://{settings.SITE.authority}/adql#{name}",
+            (Interface(root, type="vr:WebBrowser", role=""),),
+            description=f"Extension of ADQL on this service: {description}",
+        )
 
 
 def _table_access(schemas: Iterable[Schema]) -> str:
@@ -88,8 +105,6 @@ def _features(kind: str, features: Iterable[tuple[str, str]]) -> str:
 
 def _language() -> str:
     functions = [(function.form, function.description) for function in udf.DECLARED]
-    own = [("COALESCE", "The first of its arguments that is not NULL.")]
-    own += [(item.value, DESCRIPTIONS[item]) for item in sorted(ALL_EXTENSIONS, key=lambda item: item.value)]
     return (
         "<language>\n<name>ADQL</name>\n"
         '<version ivo-id="ivo://ivoa.net/std/ADQL#v2.0">2.0</version>\n'
@@ -101,7 +116,6 @@ def _language() -> str:
             _features(f"{_FEATURES}-{kind}", ((name, "") for name in names))
             for kind, names in OPTIONAL.items()
         )
-        + _features(f"ivo://{settings.SITE.authority}/adql#extensions", own)
         + "</language>\n"
     )
 

@@ -85,14 +85,18 @@ class Interface:
 
     def elements(self) -> str:
         """One interface, with the security methods as alternatives to anonymous access."""
-        version = f' version="{self.version}"' if self.version else ""
+        attributes = "".join(
+            f" {name}={quote(value)}"
+            for name, value in (("role", self.role), ("version", self.version))
+            if value
+        )
         methods = ""
         if self.security:
             methods = "<securityMethod/>\n" + "".join(
                 f"<securityMethod standardID={quote(method)}/>\n" for method in self.security
             )
         return (
-            f'<interface xsi:type="{self.type}" role="{self.role}"{version}>\n'
+            f'<interface xsi:type="{self.type}"{attributes}>\n'
             f'<accessURL use="{self.use}">{escape(self.url)}</accessURL>\n{methods}</interface>\n'
         )
 

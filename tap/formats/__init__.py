@@ -39,6 +39,7 @@ _BY_NAME: dict[str, Format] = {
     for item in reversed(FORMATS)
     for key in (item.name, item.mime, item.mime.split(";")[0], *item.aliases)
 }
+XML_TYPES = ("text/xml", "application/xml")
 _SERIALIZATIONS = {"tabledata": TABLEDATA, "binary": BINARY, "binary2": BINARY2}
 
 
@@ -55,6 +56,8 @@ def writer(name_or_mime: str) -> Format:
     wanted = name_or_mime.strip().lower().replace(" ", "")
     if not wanted:
         return DEFAULT
+    if wanted in XML_TYPES:  # for viewers that show XML and know no VOTable
+        return replace(TABLEDATA, mime=wanted)
     if wanted in _BY_NAME and "serialization" not in wanted:
         return _BY_NAME[wanted]
     base, *raw = wanted.split(";")

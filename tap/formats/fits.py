@@ -30,6 +30,7 @@ CODES = {
     "float": "E",
     "double": "D",
 }
+LONG_STRINGS = card("LONGSTRN", "OGIP 1.0", "long strings go on in CONTINUE cards")
 RANGES = {
     "unsignedByte": (0, 255),
     **{name: (-(1 << bits), (1 << bits) - 1) for name, bits in (("short", 15), ("int", 31), ("long", 63))},
@@ -159,6 +160,7 @@ class FITS:
             card("BITPIX", 8),
             card("NAXIS", 0),
             card("EXTEND", True),
+            LONG_STRINGS,
             card("DATE", info.request_date.strftime("%Y-%m-%dT%H:%M:%S"), "when this file was made (UTC)"),
         ]
         if info.publisher:
@@ -175,7 +177,7 @@ class FITS:
             card("GCOUNT", 1),
             card("TFIELDS", len(shapes), "columns"),
             card("EXTNAME", "RESULT"),
-            card("LONGSTRN", "OGIP 1.0", "long strings go on in CONTINUE cards"),
+            LONG_STRINGS,
             card("TIMESYS", "UTC", "times are UTC unless a column says otherwise"),
             card("MJDREFI", 0, "times are Modified Julian Dates"),
             card("RADESYS", "ICRS", "positions are ICRS unless a column says otherwise"),

@@ -29,7 +29,7 @@ class HTML:
     name: str = "html"
     mime: str = "text/html;charset=utf-8"
     extension: str = "html"
-    aliases: tuple[str, ...] = ("text/html", "application/xhtml+xml")
+    aliases: tuple[str, ...] = ("text/html",)
     ivo_id: str = ""
     streams: bool = True
 

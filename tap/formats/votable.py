@@ -202,7 +202,7 @@ def _variants() -> tuple[VOTable, ...]:
             ("votable_td", "text/xml", "application/xml", "tabledata"),
         ),
         ("votable/b", "BINARY", f"{prefix}-binary", ("votable_b", "votable/binary")),
-        ("votable/b2", "BINARY2", f"{prefix}-binary2", ("votable/binary2", "vodml")),
+        ("votable/b2", "BINARY2", f"{prefix}-binary2", ("votable/binary2",)),
     )
     return tuple(
         VOTable(name, kind, f"{MIME};serialization={kind}", aliases, ivo_id)
