@@ -287,7 +287,7 @@ class Pool:
                         headers={"Retry-After": "10"},
                     )
                 self._changed.wait(min(left, 0.2))
-            worker, stale = self._take_idle(version)
+            worker, stale = self._take_idle(version, files)
             if worker is None:
                 worker = Worker(version, files, self.limits)
             answer = Answer(self, worker, lane, seconds)
@@ -311,14 +311,17 @@ class Pool:
         oldest.lane = Lane.LONG
         return True
 
-    def _take_idle(self, version: int) -> tuple[Worker | None, list[Worker]]:
+    def _take_idle(self, version: int, files: Mapping[str, Path]) -> tuple[Worker | None, list[Worker]]:
         """An idle worker with the right files; those with older files are given up."""
         stale = [worker for worker in self._idle if worker.version < version or not worker.alive]
         self._idle = [worker for worker in self._idle if worker not in stale]
         for worker in reversed(self._idle):
-            if worker.version == version:
+            if worker.version == version and worker.files == files:
                 self._idle.remove(worker)
                 return worker, stale
+        # A worker that nobody can use makes room for the one that will be started.
+        if self._idle and len(self._idle) + len(self._running) >= sum(self._size.values()):
+            stale.append(self._idle.pop(0))
         return None, stale
 
     def release(self, answer: Answer, worker: Worker, usable: bool) -> None:

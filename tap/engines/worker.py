@@ -47,7 +47,7 @@ class Worker:
     """
 
     def __init__(self, version: int, files: Mapping[str, Path], limits: Limits) -> None:
-        self.version = version
+        self.version, self.files = version, dict(files)
         self.scratch = limits.scratch / f"query-{os.getpid()}-{next(_numbers)}"
         self.scratch.mkdir(parents=True, exist_ok=True)
         self._stopped = threading.Lock()
