@@ -22,15 +22,18 @@ class Choice:
 
 
 def accepts(tool: Tool, product_types: frozenset[str]) -> bool:
-    """Some input of the tool takes one of these data product types; tools without inputs take none."""
-    return any(not role.product_types or product_types & set(role.product_types) for role in tool.inputs)
+    """Some input of the tool takes one of these types, if they are known; tools without inputs take none."""
+    return any(
+        not product_types or not role.product_types or product_types & set(role.product_types)
+        for role in tool.inputs
+    )
 
 
 def choices(product_types: Iterable[str], caller: Caller) -> list[Choice]:
-    """The tools that accept products of these ObsCore types, by title."""
+    """The tools that accept products of these ObsCore types (any that take products, if none is known)."""
     kinds = frozenset(product_types)
     return [
         Choice(tool.name, tool.title, tool.summary, tool.why_not or tool.refusal(caller))
         for tool in registry.all_tools()
-        if not tool.deprecated and kinds and accepts(tool, kinds)
+        if not tool.deprecated and accepts(tool, kinds)
     ]

@@ -19,6 +19,8 @@ class ProductFile:
     size: int
     mtype: str
     """SAMP message that loads it."""
+    name: str = ""
+    """What the product is called where it is sent."""
 
 
 def mtype_of(product_type: str) -> str:
@@ -33,7 +35,10 @@ def files_of(dids: Sequence[str]) -> dict[str, ProductFile]:
     ).select_related("observation", "collection")
     return {
         file.observation.did: ProductFile(
-            file.url_path, file.size, mtype_of(str(file.observation.row.get("dataproduct_type", "")))
+            file.url_path,
+            file.size,
+            mtype_of(str(file.observation.row.get("dataproduct_type", ""))),
+            f"{file.observation.row.get('target_name') or ''} {file.observation.obs_id}".strip(),
         )
         for file in files
         if file.observation is not None

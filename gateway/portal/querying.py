@@ -15,6 +15,9 @@ from tap import adql, archive, service, workers
 MAX_IDENTIFIERS = 2000
 """Most rows that "select all" takes: no tool accepts more, and URLs have an end."""
 
+PAGE_SECONDS = 30.0
+"""How long a page waits for a query; longer ones are for TAP's asynchronous jobs."""
+
 
 @dataclass(frozen=True)
 class ResultPage:
@@ -76,7 +79,7 @@ def run_page(text: str, caller: Caller, view: View, *, base_url: str = "") -> Re
     wanted = (view.sort or _usual_order(text, names)).lower()
     sort = names.index(wanted) if wanted in names else None
     hard = workers.query_settings().hard_maxrec
-    total = service.count(text, caller)
+    total = service.count(text, caller, seconds=PAGE_SECONDS)
     pages = max(1, -(-total // view.size))
     served = replace(
         view,
@@ -85,7 +88,9 @@ def run_page(text: str, caller: Caller, view: View, *, base_url: str = "") -> Re
         descending=view.descending,
     )
     part = service.Page(sort, served.descending, (served.page - 1) * served.size, served.size)
-    found, table = service.fetch(text, caller, maxrec=hard, base_url=base_url, page=part)
+    found, table = service.fetch(
+        text, caller, maxrec=hard, base_url=base_url, page=part, seconds=PAGE_SECONDS
+    )
     values = [column.to_pylist() for column in table.columns]
     return ResultPage(found, list(zip(*values)) if values else [], total, served, total >= hard)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, TypedDict
 
 
@@ -18,6 +19,20 @@ class Footprint(TypedDict, total=False):
 
 _FRAMES = {"ICRS", "FK5", "J2000", "UNKNOWNFRAME"}
 _IGNORED = {"GEOCENTER", "BARYCENTER", "TOPOCENTER", "SPHERICAL2", "UNKNOWNREFPOS", "RELOCATABLE"}
+
+
+_NUMBER = r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+_CIRCLE = re.compile(
+    rf"\bCIRCLE\s*\(\s*(?:'[^']*'\s*,\s*)?{_NUMBER}\s*,\s*{_NUMBER}\s*,\s*{_NUMBER}\s*\)", re.I
+)
+
+
+def searched_circle(adql: str) -> Footprint | None:
+    """The first circle with literal centre and radius in a query, to mark it on the map."""
+    match = _CIRCLE.search(adql)
+    if match is None:
+        return None
+    return _outline("CIRCLE", [float(value) for value in match.groups()])
 
 
 def _numbers(tokens: list[str]) -> list[float] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.portal.regions import parse_region
+from gateway.portal.regions import parse_region, searched_circle
 
 
 def test_a_circle() -> None:
@@ -32,3 +32,16 @@ def test_a_union_has_all_its_outlines() -> None:
 )
 def test_what_cannot_be_drawn_is_left_out(value) -> None:
     assert parse_region(value) == []
+
+
+@pytest.mark.parametrize(
+    "circle",
+    ["CIRCLE('ICRS', 83.6, -22, 1e-3)", "circle(83.6,-22.0 , .001)", "CIRCLE( '' ,83.6, -22.0, 0.001 )"],
+)
+def test_the_circle_that_was_searched(circle: str) -> None:
+    adql = f"SELECT * FROM t WHERE 1 = CONTAINS(POINT(ra, dec), {circle})"
+    assert searched_circle(adql) == {"shape": "circle", "ra": 83.6, "dec": -22.0, "radius": 0.001}
+
+
+def test_a_circle_of_columns_is_no_place() -> None:
+    assert searched_circle("SELECT * FROM t WHERE 1 = INTERSECTS(r, CIRCLE(ra, dec, 1))") is None

@@ -99,6 +99,10 @@ def test_a_selection_is_kept_from_page_to_page(live_gateway: Gateway, chromium: 
         page.get_by_text("3 selected (2 on other pages)").wait_for()
         page.locator("#select-all").click()
         page.get_by_text(f"{total} selected").wait_for()
+        # Those of other pages can be sent and submitted, too.
+        sent = page.locator("#results-form [data-samp-item]:checked")
+        assert sent.count() == total
+        assert all(sent.nth(i).get_attribute("data-url").startswith("/data/") for i in (0, total - 1))
         page.get_by_role("button", name="Clear").click()
         page.get_by_text("No row selected").wait_for()
 

@@ -10,9 +10,10 @@ const rowOf = new Map([...document.querySelectorAll("tr[data-key]")].map((row) =
 // ---- selection -----------------------------------------------------------------------------------
 
 const STORE = form ? `vogate.selected.${form.dataset.query}` : "";
-let selected = new Set();
+// Identifier -> what is sent of the product by SAMP: {url, mtype, name}, or {} where there is no file.
+let selected = new Map();
 try {
-  selected = new Set(JSON.parse(sessionStorage.getItem(STORE) ?? "[]"));
+  selected = new Map(JSON.parse(sessionStorage.getItem(STORE) ?? "[]"));
 } catch {
   // Storage may be switched off: then the ticks of this page are all there is.
 }
@@ -23,6 +24,11 @@ function keep() {
   } catch {
     // as above
   }
+}
+
+function productOf(box) {
+  const { url, mtype, name } = box.dataset;
+  return url ? { url, mtype, name } : {};
 }
 
 let map = null;
@@ -45,29 +51,44 @@ function show() {
     : "No row selected";
   document.getElementById("select-none").hidden = selected.size === 0;
   for (const button of document.querySelectorAll("[data-needs-rows]")) button.disabled = selected.size === 0;
-  // What is selected on other pages is submitted too.
+  // What is selected on other pages is submitted and sent, too.
   const shown = new Set(boxes.map((box) => box.value));
-  const others = document.getElementById("other-pages");
-  others.replaceChildren(
-    ...[...selected]
-      .filter((value) => !shown.has(value))
-      .map((value) => Object.assign(document.createElement("input"), { type: "hidden", name: "obs", value })),
+  document.getElementById("other-pages").replaceChildren(
+    ...[...selected].filter(([value]) => !shown.has(value)).map(([value, product]) => hiddenBox(value, product)),
   );
   map?.pick([...boxes].filter((box) => box.checked).map((box) => box.closest("tr").dataset.key));
 }
 
-function choose(values, on) {
-  for (const value of values) on ? selected.add(value) : selected.delete(value);
+function hiddenBox(value, product) {
+  const box = Object.assign(document.createElement("input"), { type: "checkbox", name: "obs", value, checked: true, hidden: true });
+  if (product.url) Object.assign(box.dataset, { sampItem: "", ...product });
+  return box;
+}
+
+/** Add [identifier, product] pairs to the selection. */
+function choose(pairs) {
+  for (const [value, product] of pairs) selected.set(value, product);
   keep();
   show();
 }
 
+function drop(values) {
+  for (const value of values) selected.delete(value);
+  keep();
+  show();
+}
+
+function tick(some, on) {
+  if (on) choose(some.map((box) => [box.value, productOf(box)]));
+  else drop(some.map((box) => box.value));
+}
+
 if (form) {
   form.addEventListener("change", (event) => {
-    if (event.target.name === "obs") choose([event.target.value], event.target.checked);
-    if (event.target.id === "select-page") choose(boxes.map((box) => box.value), event.target.checked);
+    if (event.target.name === "obs") tick([event.target], event.target.checked);
+    if (event.target.id === "select-page") tick(boxes, event.target.checked);
   });
-  document.getElementById("select-none").addEventListener("click", () => choose([...selected], false));
+  document.getElementById("select-none").addEventListener("click", () => drop([...selected.keys()]));
   const every = document.getElementById("select-all");
   every?.addEventListener("click", async (event) => {
     event.preventDefault();
@@ -75,7 +96,8 @@ if (form) {
     try {
       const response = await fetch(every.dataset.url);
       if (!response.ok) throw new Error(response.statusText);
-      choose((await response.json()).identifiers, true);
+      const { identifiers, products } = await response.json();
+      choose(identifiers.map((did) => [did, products[did] ?? {}]));
     } catch {
       location.href = every.href; // the page that the server ticks
     }
@@ -83,7 +105,7 @@ if (form) {
   });
   // The server may have ticked rows (select all without scripts).
   const ticked = [...form.querySelectorAll("input[name=obs]")].filter((box) => box.type === "hidden" || box.defaultChecked);
-  if (ticked.length) choose(ticked.map((box) => box.value), true);
+  if (ticked.length) tick(ticked, true);
   else show();
 }
 
@@ -103,7 +125,9 @@ async function openMap() {
   const entries = JSON.parse(document.getElementById("footprints").textContent);
   if (!entries.length) return;
   try {
+    const searched = JSON.parse(document.getElementById("searched")?.textContent ?? "null");
     map = await drawMap(place, entries, {
+      searched,
       onhover: (keys) => light(keys),
       onpick: (keys) => {
         light(keys.slice(0, 1), true);

@@ -80,7 +80,7 @@ def _product(request: HttpRequest, columns: list[Any], row: dict[str, Any]) -> d
         "file": next((link for link in links if link.semantics == "this" and link.url), None),
         "mtype": mtype_of(kind),
         "access_url": row.get("access_url") or "",
-        "tools": analysis.choices([kind] if kind else [], request.caller),
+        "tools": analysis.choices([kind] if kind else (), request.caller),
     }
 
 

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from gateway.portal import analysis, empty_advice, querying, snippets
+from gateway.portal import analysis, empty_advice, querying, regions, snippets
 from gateway.portal.adql_problem import problem_of
 from gateway.portal.form_state import FormState
 from gateway.portal.models import SavedQuery
@@ -113,7 +113,9 @@ def _frame(request: HttpRequest, query: SavedQuery) -> dict[str, Any]:
     return {
         "path": path,
         "one_line": " ".join(query.adql.split()),
+        "searched": regions.searched_circle(query.adql),
         "permalink": base + path,
+        "tap_url": f"{base}/tap",
         "edit_url": f"{reverse('portal:search')}?q={query.id}",
         "formats": [
             {"label": label, "note": note, "url": f"{table}?format={name}"} for name, label, note in FORMATS
@@ -143,7 +145,7 @@ def _table_context(request: HttpRequest, query: SavedQuery, result: querying.Res
         "select_all_url": view.query(all_selected=True),
         "too_many": result.total > querying.MAX_IDENTIFIERS,
         "other_selected": others,
-        "analyse": analysis.choices(kinds or {"event"}, request.caller) if table.selectable else [],
+        "analyse": analysis.choices(kinds, request.caller) if table.selectable else [],
     }
 
 
@@ -195,6 +197,11 @@ def table(request: HttpRequest, query_id: str) -> HttpResponseBase:
 
 @require_safe
 def identifiers(request: HttpRequest, query_id: str) -> JsonResponse:
-    """The publisher DIDs of all rows, for "select all"."""
+    """The publisher DIDs of all rows and the files of those products, for "select all"."""
     query = find(query_id)
-    return JsonResponse({"identifiers": querying.identifiers(query.adql, request.caller)})
+    found = querying.identifiers(query.adql, request.caller)
+    products = {
+        did: {"url": file.url, "mtype": file.mtype, "name": file.name}
+        for did, file in files_of(found).items()
+    }
+    return JsonResponse({"identifiers": found, "products": products})

@@ -4,6 +4,7 @@ import { OFFLINE, aladin, nameControls } from "./aladin.js";
 const LINE = "#4aa3ff";
 const PICKED = "#ffb454";
 const HOVERED = "#ffffff";
+const SEARCHED = "#ff8a5c";
 const RAD = Math.PI / 180;
 
 function vector(ra, dec) {
@@ -36,14 +37,15 @@ export function frameOf(entries) {
 }
 
 /**
- * Draw `entries` ([{key, title, ra, dec, outlines: [{shape, ...}]}]) in `place`.
+ * Draw `entries` ([{key, title, ra, dec, outlines: [{shape, ...}]}]) in `place`, and the circle that was
+ * `searched`, if one was.
  *
  * `onhover(keys)` and `onpick(keys)` are called with the keys under the pointer, nearest centre first.
  * Returns {hover(keys), pick(keys)} to light entries up from outside.
  */
-export async function drawMap(place, entries, { onhover = () => {}, onpick = () => {} } = {}) {
+export async function drawMap(place, entries, { searched = null, onhover = () => {}, onpick = () => {} } = {}) {
   const A = await aladin();
-  const frame = frameOf(entries);
+  const frame = frameOf(searched ? [...entries, { outlines: [{ shape: "circle", ...searched }] }] : entries);
   const whole = frame.fov > 150;
   place.replaceChildren();
   const view = A.aladin(place, {
@@ -90,6 +92,15 @@ export async function drawMap(place, entries, { onhover = () => {}, onpick = () 
       .filter((entry) => Number.isFinite(entry.ra) && Number.isFinite(entry.dec))
       .map((entry) => A.source(entry.ra, entry.dec, { key: entry.key })),
   );
+
+  if (searched) {
+    const circle = A.graphicOverlay({ name: "searched", color: SEARCHED, lineWidth: 2, lineDash: [6, 4] });
+    view.addOverlay(circle);
+    circle.add(A.circle(searched.ra, searched.dec, searched.radius, { color: SEARCHED, lineWidth: 2 }));
+    const target = A.catalog({ name: "target", shape: "cross", color: SEARCHED, sourceSize: 14 });
+    view.addCatalog(target);
+    target.addSources([A.source(searched.ra, searched.dec, {})]);
+  }
 
   const byKey = new Map(entries.map((entry) => [entry.key, entry]));
   const chosen = (keys) => keys.map((key) => byKey.get(key)).filter(Boolean);
