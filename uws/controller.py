@@ -330,7 +330,7 @@ def _move(job_id: str, to: Phase, *, attempt: int | None = None, **fields: Any) 
 
 
 def _abort(job: Job, message: str) -> None:
-    current = Job.objects.select_for_update().select_related("owner").get(pk=job.pk)
+    current = Job.objects.select_for_update(of=("self",)).select_related("owner").get(pk=job.pk)
     # An attempt that was lost has its own record already; an end in the queue comes after it.
     number = current.attempt + (current.phase == Phase.QUEUED)
     moved = _move(job.pk, Phase.ABORTED, end_time=now(), lease_until=None, error_message=message)

@@ -43,6 +43,8 @@ class Service:
             "SITE": str(self.site),
             "VOGATE_LOG": "INFO",
         }
+        if "VOGATE_TEST_DATABASE_URL" in os.environ:
+            self.environment["DATABASE_URL"] = os.environ["VOGATE_TEST_DATABASE_URL"]
         self.home.mkdir(parents=True, exist_ok=True)
         done = self.run("manage.py", "migrate", "--verbosity", "0")
         assert done.returncode == 0, done.stderr

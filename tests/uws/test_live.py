@@ -28,7 +28,7 @@ def test_pyvo_drives_a_job_from_run_to_result(service):
     url = service.post(f"{service.url}/uws/probe/async", text="by pyvo", RUNID="pyvo")
     job = AsyncTAPJob(url)
     assert job.phase == "PENDING"
-    assert job.job.runid.content == "pyvo"
+    assert job.job.runid == "pyvo"
     job.execution_duration = 30
     assert job.execution_duration.to_value("s") == 30
     job.run()
