@@ -18,10 +18,7 @@ import threading
 import duckdb
 import pyarrow as pa
 
-try:
-    from tap.adql import functions
-except ImportError:
-    functions = None
+from tap.adql import functions
 from tap.engines import wire
 
 BATCH_ROWS = 16384
@@ -56,8 +53,7 @@ def connect(configuration: dict[str, object]) -> duckdb.DuckDBPyConnection:
         connection.execute(f"ATTACH '{path}' AS {quote(alias)} (READ_ONLY)")
     connection.execute(f"CREATE SCHEMA {UPLOAD_SCHEMA}")
     connection.execute("SET TimeZone='UTC'")
-    if functions:
-        functions.register(connection)
+    functions.register(connection)
     connection.execute("SET enable_external_access=false")
     connection.execute("SET lock_configuration=true")
     return connection
