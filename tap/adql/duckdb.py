@@ -175,8 +175,8 @@ class Emitter:
                     inner = f"CAST({inner} AS {TYPES[column.datatype]})"
                 columns.append(f"{inner} AS {quoted(new)}")
             sides.append(f"(SELECT {', '.join(columns)} FROM ({self.query(side)}) AS q)")
-        columns = ", ".join(quoted(name) for name in query.names)
-        return f"SELECT {columns} FROM ({sides[0]} {body.op}{keep} {sides[1]}) AS u"
+        names = ", ".join(quoted(name) for name in query.names)
+        return f"SELECT {names} FROM ({sides[0]} {body.op}{keep} {sides[1]}) AS u"
 
     def _select(self, body: ir.Select, columns: list[str]) -> str:
         parts = ["SELECT DISTINCT " if body.distinct else "SELECT ", ", ".join(columns), " FROM "]
@@ -349,6 +349,7 @@ def _direction(key: ir.SortKey) -> str:
 
 
 _EMIT: dict[type, Callable[..., str]] = {
+    **spatial_duckdb.EMIT,
     ir.Const: Emitter._const,
     ir.Ref: Emitter._ref,
     ir.Call: Emitter._call,
@@ -359,4 +360,4 @@ _EMIT: dict[type, Callable[..., str]] = {
     ir.Compare: Emitter._compare,
     ir.Test: Emitter._test,
     ir.QueryTest: Emitter._query_test,
-} | spatial_duckdb.EMIT
+}

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from tap.adql.ir import Arithmetic, Call, Const, Expr, Kind
 
-_FUNCTIONS = {"neg": lambda x: -x, "pi": lambda: math.pi, "degrees": math.degrees, "radians": math.radians}
+_FUNCTIONS: dict[str, Callable[..., float]] = {
+    "neg": lambda x: -x,
+    "pi": lambda: math.pi,
+    "degrees": math.degrees,
+    "radians": math.radians,
+}
 
 
 def constant(expr: Expr) -> float | int | None:

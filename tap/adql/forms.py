@@ -6,39 +6,22 @@ from tap.adql import tree
 from tap.adql.build import Problem
 
 # name: (fewest, most) arguments of functions whose arguments are plain values
+_ONE = """
+ABS ACOS ASIN ATAN CEILING COS COT DEGREES EXP FLOOR LOG LOG10 RADIANS SIN SQRT TAN LOWER UPPER AREA CENTROID COORD1
+COORD2 COORDSYS REGION
+"""
+_TWO = "ATAN2 MOD POWER CONTAINS INTERSECTS IN_UNIT"
 _ARITY = (
-    dict.fromkeys(
-        [
-            "ABS",
-            "ACOS",
-            "ASIN",
-            "ATAN",
-            "CEILING",
-            "COS",
-            "COT",
-            "DEGREES",
-            "EXP",
-            "FLOOR",
-            "LOG",
-            "LOG10",
-            "RADIANS",
-            "SIN",
-            "SQRT",
-            "TAN",
-            "LOWER",
-            "UPPER",
-            "AREA",
-            "CENTROID",
-            "COORD1",
-            "COORD2",
-            "COORDSYS",
-            "REGION",
-        ],
-        (1, 1),
-    )
-    | dict.fromkeys(["ATAN2", "MOD", "POWER", "CONTAINS", "INTERSECTS", "IN_UNIT"], (2, 2))
-    | dict.fromkeys(("ROUND", "TRUNCATE"), (1, 2))
-    | {"PI": (0, 0), "RAND": (0, 1), "COALESCE": (1, 1000), "DISTANCE": (2, 4)}
+    dict.fromkeys(_ONE.split(), (1, 1))
+    | dict.fromkeys(_TWO.split(), (2, 2))
+    | {
+        "ROUND": (1, 2),
+        "TRUNCATE": (1, 2),
+        "PI": (0, 0),
+        "RAND": (0, 1),
+        "COALESCE": (1, 1000),
+        "DISTANCE": (2, 4),
+    }
 )
 
 _NUMBERS = (tree.Number, tree.Signed, tree.Chain)

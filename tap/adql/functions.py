@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,7 @@ from tap.adql import healpix, predicates, regions, shapes
 from tap.adql.predicates import Booleans, Floats, Ragged
 from tap.adql.shapes import Shape, ShapeError, ShapeKind
 
-Column = pa.ChunkedArray
+Column: TypeAlias = Any
 
 
 def _array(column: Any) -> pa.Array:

@@ -16,23 +16,8 @@ from tap.adql.shapes import Shape, ShapeError, ShapeKind
 if TYPE_CHECKING:
     from tap.adql.expressions import Expressions
 
-FUNCTIONS = frozenset(
-    [
-        "POINT",
-        "CIRCLE",
-        "BOX",
-        "POLYGON",
-        "REGION",
-        "CENTROID",
-        "AREA",
-        "COORD1",
-        "COORD2",
-        "COORDSYS",
-        "DISTANCE",
-        "CONTAINS",
-        "INTERSECTS",
-    ]
-)
+_NAMES = "POINT CIRCLE BOX POLYGON REGION CENTROID AREA COORD1 COORD2 COORDSYS DISTANCE CONTAINS INTERSECTS"
+FUNCTIONS = frozenset(_NAMES.split())
 _BOOLEAN = column_of(Kind.BOOLEAN)
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "<>": "<>"}
 _KINDS = {ShapeKind.POINT: Kind.POINT, ShapeKind.CIRCLE: Kind.CIRCLE, ShapeKind.POLYGON: Kind.POLYGON}

@@ -158,7 +158,7 @@ class Function:
     ucd: str = ""
 
 
-def user_defined(function: Function, call: tree.Call, args: list[Expr]) -> Expr:
+def user_defined(function: Function, call: tree.Call, args: list[Expr]) -> Call:
     """A call of a catalogue function, its arguments checked."""
     if len(args) != len(function.parameters):
         count = len(function.parameters)

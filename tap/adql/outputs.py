@@ -44,7 +44,7 @@ def unique_names(columns: tuple[Column, ...]) -> tuple[Column, ...]:
 
 def companions(query: ir.Query, select: ir.Select) -> None:
     """Append the index columns of selected positions and regions to a query's items, for the query around it."""
-    refs = {}
+    refs: dict[tuple[str, str], tuple[ir.Ref, str]] = {}
     for item, name in select.items:
         if isinstance(item, ir.Ref):
             refs.setdefault((item.source, item.name), (item, name))

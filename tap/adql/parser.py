@@ -136,6 +136,8 @@ def _context_hint(text: str, at: int, token: Token, accepted: set[str]) -> str:
     last = previous.group(1).upper() if previous else ""
     if last in HINTS and last not in RESERVED:
         return HINTS[last]
+    if "LPAR" in accepted and not accepted & _VALUE_STARTS - {"LPAR"} and last in RESERVED:
+        return f'{last} is a function of ADQL; as a name it needs double quotes: "{previous.group(1) if previous else ""}".'
     if token.type == "SELECT" and before.endswith("("):
         return "A sub-query can stand after IN and EXISTS and in FROM, not as a value."
     if token.type == "WITH":

@@ -5,6 +5,9 @@ Points that are within `TOLERANCE` of a boundary count as on it, and so inside.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +17,7 @@ from tap.adql.shapes import HEADER, Shape, ShapeKind
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
+Pairwise: TypeAlias = "Callable[[Ragged, Ragged], Booleans]"
 
 TOLERANCE = 2e-15
 """Radians; 0.4 nanoarcseconds. Coordinates in degrees as doubles are no finer."""
@@ -180,21 +184,52 @@ def contains(x: Ragged, y: Ragged) -> Booleans:
     return result
 
 
-def _by_kind(x: Ragged, y: Ragged, table: dict, slow: str) -> Booleans:
-    from tap.adql import combinations  # it imports this module
-
+def _by_kind(x: Ragged, y: Ragged, table: Mapping[tuple[int, int], Pairwise], name: str) -> Booleans:
     result = np.zeros(len(x), bool)
     pairs = x.kinds * 8 + y.kinds
     for code in np.unique(pairs):
         rows = np.flatnonzero(pairs == code)
         a, b = x.take(rows), y.take(rows)
         function = table.get((int(code) // 8, int(code) % 8))
-        if function is not None:
-            result[rows] = function(a, b)
-        else:
-            test = getattr(combinations, slow)
-            result[rows] = [test(a.row(i), b.row(i)) for i in range(len(rows))]
+        result[rows] = function(a, b) if function is not None else _combined(a, b, name)
     return result
+
+
+def _combined(x: Ragged, y: Ragged, name: str) -> Booleans:
+    """Tests with combinations: by the logic of their parts where that decides, else pair by pair."""
+    from tap.adql import combinations  # it imports this module
+
+    if name == "intersects" and y.kinds[0] <= ShapeKind.POLYGON:
+        x, y = y, x
+    test = getattr(combinations, name)
+    result = np.zeros(len(x), bool)
+    # Rows of a constant share one encoding.
+    for start in np.unique(y.starts):
+        rows = np.flatnonzero(y.starts == start)
+        shape = y.row(int(rows[0]))
+        part = x.take(rows)
+        decided = _by_parts(part, shape, name) if part.kinds[0] <= ShapeKind.POLYGON else None
+        if decided is None:
+            decided = np.array([test(part.row(i), shape) for i in range(len(rows))], bool)
+        result[rows] = decided
+    return result
+
+
+def _by_parts(x: Ragged, shape: Shape, name: str) -> Booleans | None:
+    """`x` (simple shapes, of one kind) against a combination; None where its parts' answers do not decide."""
+    if x.kinds[0] == ShapeKind.POINT:
+        from tap.adql import combinations
+
+        return combinations.depth(shape, x.centre) >= -TOLERANCE
+    if shape.kind is ShapeKind.COMPLEMENT:
+        opposite = contains if name == "intersects" else intersects
+        return ~opposite(x, Ragged.constant(np.array(shape.parts[0].encode()), len(x)))
+    joined = shape.kind is ShapeKind.UNION
+    if joined is not (name == "intersects"):
+        return None
+    test = intersects if name == "intersects" else contains
+    answers = [test(x, Ragged.constant(np.array(part.encode()), len(x))) for part in shape.parts]
+    return (np.logical_or if joined else np.logical_and).reduce(answers)
 
 
 def _round_meets(x: Ragged, y: Ragged) -> Booleans:
@@ -294,18 +329,18 @@ def _polygon_in_polygon(x: Ragged, y: Ragged) -> Booleans:
     if len(rows):
         from tap.adql import combinations
 
-        result[rows] = [combinations.polygon_stays_in(x.row(i), y.row(i)) for i in rows]
+        result[rows] = [combinations.polygon_stays_in(x.row(int(i)), y.row(int(i))) for i in rows]
     return result
 
 
 _P, _C, _G = ShapeKind.POINT, ShapeKind.CIRCLE, ShapeKind.POLYGON
 
 
-def _swapped(function):  # type: ignore[no-untyped-def]
+def _swapped(function: Pairwise) -> Pairwise:
     return lambda x, y: function(y, x)
 
 
-_INTERSECTS = {
+_INTERSECTS: dict[tuple[int, int], Pairwise] = {
     (_P, _P): _round_meets,
     (_P, _C): _round_meets,
     (_C, _P): _round_meets,
@@ -316,7 +351,7 @@ _INTERSECTS = {
     (_G, _C): _swapped(_round_meets_polygon),
     (_G, _G): _polygons_meet,
 }
-_CONTAINS = {
+_CONTAINS: dict[tuple[int, int], Pairwise] = {
     (_P, _P): _round_in_round,
     (_P, _C): _round_in_round,
     (_C, _P): _round_in_round,

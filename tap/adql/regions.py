@@ -14,28 +14,14 @@ MAX_PARTS = 1_000
 
 _TOKEN = re.compile(r"[()]|[^\s(),]+")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$")
-_FRAMES = frozenset(
-    {"ICRS", "FK5", "FK4", "J2000", "B1950", "GALACTIC", "GALACTIC_II", "GAL", "ECLIPTIC", "UNKNOWNFRAME"}
-)
-_IGNORED = frozenset(
-    [
-        "GEOCENTER",
-        "BARYCENTER",
-        "HELIOCENTER",
-        "TOPOCENTER",
-        "LSR",
-        "LSRK",
-        "LSRD",
-        "GALACTIC_CENTER",
-        "LOCAL_GROUP_CENTER",
-        "EMBARYCENTER",
-        "RELOCATABLE",
-        "UNKNOWNREFPOS",
-        "SPHERICAL2",
-        "CARTESIAN2",
-        "UNKNOWNFLAVOR",
-    ]
-)
+_FRAME_WORDS = "ICRS FK5 FK4 J2000 B1950 GALACTIC GALACTIC_II GAL ECLIPTIC UNKNOWNFRAME"
+_FRAMES = frozenset(_FRAME_WORDS.split())
+# Reference positions and flavours make no difference to shapes on the sky.
+_IGNORED_WORDS = """
+GEOCENTER BARYCENTER HELIOCENTER TOPOCENTER LSR LSRK LSRD GALACTIC_CENTER LOCAL_GROUP_CENTER EMBARYCENTER RELOCATABLE
+UNKNOWNREFPOS SPHERICAL2 CARTESIAN2 UNKNOWNFLAVOR
+"""
+_IGNORED = frozenset(_IGNORED_WORDS.split())
 _TRAILERS = frozenset({"UNIT", "FILLFACTOR", "ERROR", "RESOLUTION", "SIZE", "PIXSIZE"})
 
 
@@ -88,9 +74,9 @@ class _Reader:
 def parse(text: str) -> Shape:
     """The shape that a text describes.
 
-    Accepts STC-S (Position, Circle, Ellipse not, Box, Polygon, Convex not, Union, Intersection, Not, AllSky; with
-    frames ICRS, FK5 and GALACTIC), DALI 1.2 shapes (`circle 10 20 1`), and bare numbers as DALI writes them:
-    two are a point, three a circle, six and more a polygon.
+    Accepts STC-S (Position, Circle, Box, Polygon, Union, Intersection, Not, AllSky; frames ICRS, FK5 and GALACTIC),
+    DALI 1.2 shapes (`circle 10 20 1`), and bare numbers as DALI writes them: two are a point, three a circle, six
+    and more a polygon.
 
     Raises
     ------

@@ -240,6 +240,7 @@ class Resolver:
             return self._join(node, left, right, left_visible, right_visible, scope)
         alias = self._alias()
         resolved: ir.Source
+        names: tuple[str, ...]
         if isinstance(node, tree.DerivedTable):
             query = self.query(node.query, None)
             resolved, names, entries = (
@@ -258,8 +259,8 @@ class Resolver:
         if len(node.parts) == 1:
             for name, sql_name, query in self.named:
                 if matches(node.parts[0], name.name):
-                    names = (node.alias.name if node.alias else name.name,)
-                    return ir.NamedSource(sql_name, alias), names, query_entries(query, alias)
+                    called = node.alias.name if node.alias else name.name
+                    return ir.NamedSource(sql_name, alias), (called,), query_entries(query, alias)
         table = self.catalogue.find(node, self.uploads)
         self.tables.add((table.schema, table.name))
         names = (node.alias.name,) if node.alias else (table.schema, table.name)

@@ -64,7 +64,7 @@ def decode(values: NDArray[np.float64]) -> Shape:
     vertices: tuple[Vector, ...] = ()
     parts = []
     if kind is ShapeKind.POLYGON:
-        vertices = tuple(map(tuple, values[HEADER:].reshape(-1, 3).tolist()))
+        vertices = tuple((x, y, z) for x, y, z in values[HEADER:].reshape(-1, 3).tolist())
     elif kind > ShapeKind.POLYGON:
         offset = HEADER
         while offset < len(values):
@@ -288,6 +288,8 @@ def centroid(shape: Shape) -> Vector | None:
         return None
     a = np.array(shape.vertices)
     b = np.roll(a, -1, axis=0)
+    if shape.radius < 1e-4:
+        return _flat_centroid(shape, a, b)
     normals = np.cross(a - b, a + b) / 2.0
     lengths = np.linalg.norm(normals, axis=1)
     angles = np.arctan2(lengths, (a * b).sum(axis=1))
@@ -296,5 +298,19 @@ def centroid(shape: Shape) -> Vector | None:
     norm = float(np.linalg.norm(moment))
     if not norm > 1e-18:
         return shape.centre
-    x, y, z = (moment / norm).tolist()
+    return _normalised(moment)
+
+
+def _flat_centroid(shape: Shape, a: NDArray[np.float64], b: NDArray[np.float64]) -> Vector:
+    """That of a small polygon, where the moments of the sides would cancel: in the plane of its cap."""
+    c = np.array(shape.centre)
+    doubled = np.cross(a - c, b - c) @ c
+    total = float(doubled.sum())
+    if not abs(total) > 1e-300:
+        return shape.centre
+    return _normalised(c + ((a - c + b - c) * doubled[:, None]).sum(axis=0) / (3.0 * total))
+
+
+def _normalised(vector: NDArray[np.float64]) -> Vector:
+    x, y, z = (vector / np.linalg.norm(vector)).tolist()
     return x, y, z

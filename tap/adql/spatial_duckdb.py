@@ -7,6 +7,7 @@ test of what is left.  `Emitter` stands for tap.adql.duckdb.Emitter, which calls
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tap.adql import cover, geometry, ir
@@ -184,12 +185,12 @@ def within(emitter: Emitter, expr: ir.Within) -> str:
     if constant(b.lon) is None or constant(b.lat) is None:
         a, b = b, a
     lon, lat = _double(emitter, a.lon), _double(emitter, a.lat)
-    centre = (constant(b.lon), constant(b.lat))
-    if centre[0] is not None and centre[1] is not None and radius is not None and len(lon + lat) < _INLINE:
+    x, y = constant(b.lon), constant(b.lat)
+    if x is not None and y is not None and radius is not None and len(lon + lat) < _INLINE:
         index = _index(a.lon, a.lat)
-        shape = Shape(ShapeKind.CIRCLE, unit_vector(*centre), math.radians(max(0.0, min(radius, 180.0))))
+        shape = Shape(ShapeKind.CIRCLE, unit_vector(x, y), math.radians(max(0.0, min(radius, 180.0))))
         filtered = ranges(index, shape) if index is not None else ""
-        return _all(filtered, in_cone(lon, lat, (float(centre[0]), float(centre[1])), radius, expr.strict))
+        return _all(filtered, in_cone(lon, lat, (float(x), float(y)), radius, expr.strict))
     lon2, lat2 = _double(emitter, b.lon), _double(emitter, b.lat)
     limit = _double(emitter, expr.radius)
     less = "<" if expr.strict else "<="
@@ -262,7 +263,7 @@ def _cap(expr: Expr) -> tuple[str, ...] | None:
     return None
 
 
-EMIT = {
+EMIT: dict[type, Callable[..., str]] = {
     ir.Point: lambda emitter, expr: point(emitter, expr),
     ir.Circle: lambda emitter, expr: circle(emitter, expr),
     ir.Polygon: lambda emitter, expr: polygon(emitter, expr),

@@ -59,7 +59,9 @@ def random_directions(rng, count):
 def degrees(v):
     """Longitudes and latitudes as doubles."""
     v = np.asarray(v, np.float64)
-    return np.degrees(np.arctan2(v[:, 1], v[:, 0])) % 360, np.degrees(np.arctan2(v[:, 2], np.hypot(v[:, 0], v[:, 1])))
+    return np.degrees(np.arctan2(v[:, 1], v[:, 0])) % 360, np.degrees(
+        np.arctan2(v[:, 2], np.hypot(v[:, 0], v[:, 1]))
+    )
 
 
 def around(rng, lon, lat, radius, count):
@@ -70,7 +72,9 @@ def around(rng, lon, lat, radius, count):
     u /= np.linalg.norm(u)
     w = np.cross(c, u)
     angles = rng.uniform(0, 2 * np.pi, count)
-    spread = np.concatenate([1 + rng.normal(size=count // 2) * 1e-4, np.sqrt(rng.random(count - count // 2)) * 1.5])
+    spread = np.concatenate(
+        [1 + rng.normal(size=count // 2) * 1e-4, np.sqrt(rng.random(count - count // 2)) * 1.5]
+    )
     r = np.radians(np.minimum(radius * spread, 180.0))[:, None]
     return degrees(np.cos(r) * c + np.sin(r) * (np.cos(angles)[:, None] * u + np.sin(angles)[:, None] * w))
 

@@ -19,7 +19,9 @@ from tests.tap.adql.test_shapes import centre, points_in
 def test_numbering_is_that_of_cdshealpix(order):
     rng = np.random.default_rng(order)
     lon, lat = oracle.degrees(oracle.random_directions(rng, 20_000))
-    expected = cdshealpix.nested.lonlat_to_healpix(Longitude(lon, u.deg), Latitude(lat, u.deg), order).astype(np.int64)
+    expected = cdshealpix.nested.lonlat_to_healpix(Longitude(lon, u.deg), Latitude(lat, u.deg), order).astype(
+        np.int64
+    )
     found = healpix.index(order, lon, lat)
     # At order 29 cells are as fine as the rounding of the positions.
     assert (found != expected).mean() < (1e-4 if order < 25 else 1e-2)

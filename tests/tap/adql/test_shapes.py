@@ -16,7 +16,15 @@ from tests.tap.adql import oracle
 EDGE = 1e-8
 """Degrees; closer to an edge than this, double precision decides nothing."""
 
-CENTRES = [(0.0, 90.0), (0.0, -90.0), (0.0, 0.0), (359.9999, 12.0), (180.0, -60.0), (45.0, 41.81), (90.0, 89.9)]
+CENTRES = [
+    (0.0, 90.0),
+    (0.0, -90.0),
+    (0.0, 0.0),
+    (359.9999, 12.0),
+    (180.0, -60.0),
+    (45.0, 41.81),
+    (90.0, 89.9),
+]
 
 
 def centre(rng, i):
@@ -172,7 +180,11 @@ def test_concave_polygons_hold_only_what_stays_in_them():
 def test_combinations_of_regions():
     ring = regions.parse("Intersection ICRS (Circle 10 10 5 Not (Circle 10 10 3))")
     inner, across, outside = shapes.circle(10, 10, 2), shapes.circle(13, 10, 1), shapes.circle(30, 10, 2)
-    assert [one(predicates.intersects, ring, shape) for shape in (inner, across, outside)] == [False, True, False]
+    assert [one(predicates.intersects, ring, shape) for shape in (inner, across, outside)] == [
+        False,
+        True,
+        False,
+    ]
     both = regions.parse("Union ICRS (Circle 10 10 2 Circle 13 10 2)")
     bridging = shapes.circle(11.5, 10, 1.2)
     assert one(predicates.contains, bridging, both)
@@ -184,8 +196,13 @@ def test_combinations_of_regions():
 
 def test_points_in_combinations_agree_with_logic():
     rng = np.random.default_rng(5)
-    text = "Union ICRS (Intersection (Circle 10 10 8 Box 12 12 10 6) Not (Circle 10 10 40) Polygon 5 5 8 5 8 9)"
-    parts = [regions.parse(part) for part in ("Circle 10 10 8", "Box 12 12 10 6", "Circle 10 10 40", "Polygon 5 5 8 5 8 9")]
+    text = (
+        "Union ICRS (Intersection (Circle 10 10 8 Box 12 12 10 6) Not (Circle 10 10 40) Polygon 5 5 8 5 8 9)"
+    )
+    parts = [
+        regions.parse(part)
+        for part in ("Circle 10 10 8", "Box 12 12 10 6", "Circle 10 10 40", "Polygon 5 5 8 5 8 9")
+    ]
     lon, lat = oracle.around(rng, 10, 10, 12, 1500)
     a, b, c, d = (points_in(part, lon, lat) for part in parts)
     assert (points_in(regions.parse(text), lon, lat) == (a & b | ~c | d)).all()
@@ -194,7 +211,9 @@ def test_points_in_combinations_agree_with_logic():
 def test_areas_and_centroids():
     octant = shapes.polygon([0, 0, 90, 0, 0, 90])
     assert shapes.area(octant) == pytest.approx(4 * math.pi / 8 * math.degrees(1) ** 2, rel=1e-13)
-    assert shapes.lon_lat(shapes.centroid(octant)) == pytest.approx((45, math.degrees(math.atan(1 / math.sqrt(2)))))
+    assert shapes.lon_lat(shapes.centroid(octant)) == pytest.approx(
+        (45, math.degrees(math.atan(1 / math.sqrt(2))))
+    )
     assert shapes.area(shapes.circle(0, 0, 180)) == pytest.approx(41252.961249419)
     tiny = shapes.box(100, 60, 1e-4, 2e-4)
     assert shapes.area(tiny) == pytest.approx(2e-8, rel=1e-6)
@@ -237,6 +256,11 @@ def test_polygons_are_written_counter_clockwise_as_seen_in_the_sky():
 
 
 def test_encoding_and_decoding_give_the_same_shape():
-    for text in ("Circle 10 20 3", "Polygon 1 1 5 1 3 4", "Union (Circle 1 2 3 Not (Box 1 2 3 4))", "Position 1 2"):
+    for text in (
+        "Circle 10 20 3",
+        "Polygon 1 1 5 1 3 4",
+        "Union (Circle 1 2 3 Not (Box 1 2 3 4))",
+        "Position 1 2",
+    ):
         shape = regions.parse(text)
         assert shapes.decode(np.array(shape.encode())) == shape
