@@ -194,11 +194,13 @@ VOGATE_RESULT_DECORATORS = ["obscore.datalink.describe_result"]
 VOGATE_JOB_RUNNERS = {"tap": "tap.jobs.run"}
 VOGATE_HOLD = "uws.wait.hold"
 VOGATE_PROVENANCE_RIGHTS = "uws.access.may_see"
+VOGATE_PROVENANCE_JOBS = "uws.access.jobs_of"
 # How programs may identify themselves (securityMethod in capabilities), beside being anonymous.
 VOGATE_SECURITY_METHODS = ["ivo://ivoa.net/sso#BasicAA"]
 VOGATE_ERROR_RENDERERS = [
     ("/s", "gateway.accounts.links.error_response"),
     ("/account/vo-login", "gateway.vo.dali.text_error_response"),
+    ("/provsap", "gateway.vo.dali.error_response"),
     ("/provenance", "gateway.vo.dali.text_error_response"),
     ("/tap", "gateway.vo.dali.error_response"),
     ("/datalink", "gateway.vo.dali.error_response"),

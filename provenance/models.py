@@ -51,6 +51,19 @@ class ParameterDescription(models.Model):
         return self.name
 
 
+class ConfigFileDescription(models.Model):
+    id = models.CharField(max_length=320, primary_key=True)
+    activityDescription = models.ForeignKey(
+        ActivityDescription, models.CASCADE, related_name="configFileDescriptions"
+    )
+    name = models.CharField(max_length=150)
+    contentType = models.CharField(max_length=150)
+    description = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class UsageDescription(models.Model):
     id = models.CharField(max_length=320, primary_key=True)
     activityDescription = models.ForeignKey(
@@ -60,6 +73,7 @@ class UsageDescription(models.Model):
     description = models.TextField(blank=True)
     type = models.CharField(max_length=40, blank=True)
     multiplicity = models.CharField(max_length=20, blank=True)
+    entityDescription = models.ForeignKey("EntityDescription", models.PROTECT, null=True, blank=True)
 
     def __str__(self) -> str:
         return self.role
@@ -74,6 +88,7 @@ class GenerationDescription(models.Model):
     description = models.TextField(blank=True)
     type = models.CharField(max_length=40, blank=True)
     multiplicity = models.CharField(max_length=20, blank=True)
+    entityDescription = models.ForeignKey("EntityDescription", models.PROTECT, null=True, blank=True)
 
     def __str__(self) -> str:
         return self.role
@@ -141,6 +156,21 @@ class Content(models.Model):
         return self.sha256[:12]
 
 
+class Withdrawal(models.Model):
+    """Gateway: something that is not to be relied on any more, and why."""
+
+    subject = models.CharField(max_length=500, help_text="id of an Entity or an ActivityDescription")
+    reason = models.TextField()
+    time = models.DateTimeField()
+    agent = models.ForeignKey("Agent", models.PROTECT, null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["subject"], name="provenance_withdrawn")]
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.reason}"
+
+
 class Entity(models.Model):
     id = models.CharField(max_length=500, primary_key=True)
     kind = models.CharField(max_length=12, choices=Kind, default=Kind.DATASET)
@@ -154,6 +184,9 @@ class Entity(models.Model):
     content = models.ForeignKey(Content, models.PROTECT, null=True, blank=True, help_text="gateway")
     rights = models.CharField(max_length=30, blank=True, help_text="gateway: as ObsCore's data_rights")
     collection = models.CharField(max_length=100, blank=True, help_text="gateway: archive collection")
+    withdrawal = models.ForeignKey(
+        Withdrawal, models.PROTECT, null=True, blank=True, help_text="gateway: touched by it"
+    )
     members = models.ManyToManyField("self", through="HadMember", symmetrical=False, related_name="member_of")
 
     class Meta:
@@ -186,8 +219,15 @@ class Collection(Entity):
         proxy = True
 
 
+class Access(models.TextChoices):
+    """Who may see an activity, where its job does not decide."""
+
+    JOB = "", "whoever may see the job"
+    PUBLIC = "public", "everybody"
+
+
 class Activity(models.Model):
-    id = models.CharField(max_length=80, primary_key=True)
+    id = models.CharField(max_length=200, primary_key=True)
     name = models.CharField(max_length=200, blank=True)
     startTime = models.DateTimeField(null=True, blank=True)
     endTime = models.DateTimeField(null=True, blank=True)
@@ -195,16 +235,35 @@ class Activity(models.Model):
     activityDescription = models.ForeignKey(ActivityDescription, models.PROTECT, null=True)
     job = models.CharField(max_length=60, help_text="gateway: public id of the job")
     attempt = models.PositiveIntegerField(default=1, help_text="gateway")
+    step = models.CharField(
+        max_length=100, blank=True, default="", help_text="gateway: a step inside the job, as its tool says"
+    )
     final = models.BooleanField(default=True, help_text="gateway: false for a lost attempt")
     phase = models.CharField(max_length=12, help_text="gateway: UWS phase at its end")
     exitCode = models.IntegerField(null=True, blank=True, help_text="gateway")
     runId = models.CharField(max_length=200, blank=True, help_text="gateway")
     location = models.TextField(blank=True, help_text="gateway: URL of the job")
+    access = models.CharField(max_length=8, choices=Access, blank=True, default="", help_text="gateway")
+    requestDigest = models.CharField(
+        max_length=64, blank=True, default="", help_text="gateway: SHA-256 of tool, parameters and inputs"
+    )
+    cpuTime = models.FloatField(null=True, blank=True, help_text="gateway: seconds")
+    peakMemory = models.BigIntegerField(null=True, blank=True, help_text="gateway: bytes")
     invalidatedAtTime = models.DateTimeField(null=True, blank=True, help_text="gateway: deleted when")
 
     class Meta:
         verbose_name_plural = "activities"
-        constraints = [models.UniqueConstraint(fields=["job", "attempt"], name="one_activity_per_attempt")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["job", "attempt"], condition=models.Q(step=""), name="one_activity_per_attempt"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["job"], name="provenance_activity_job"),
+            models.Index(
+                fields=["requestDigest"], name="provenance_request", condition=~models.Q(requestDigest="")
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.id
@@ -336,6 +395,7 @@ class Parameter(models.Model):
     name = models.CharField(max_length=100)
     value = models.TextField()
     parameterDescription = models.ForeignKey(ParameterDescription, models.PROTECT, null=True)
+    valueEntity = models.ForeignKey(Entity, models.PROTECT, null=True, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["activity", "name"], name="one_value_per_parameter")]
@@ -344,13 +404,31 @@ class Parameter(models.Model):
         return f"{self.name}={self.value}"
 
 
+class ConfigFile(models.Model):
+    """A file that set an activity; it lives and dies with it (what other activities use, too, is an Entity)."""
+
+    activity = models.ForeignKey(Activity, models.CASCADE, related_name="configFiles", db_index=False)
+    name = models.CharField(max_length=150)
+    location = models.TextField(blank=True)
+    comment = models.TextField(blank=True)
+    configFileDescription = models.ForeignKey(ConfigFileDescription, models.PROTECT, null=True)
+    content = models.ForeignKey(Content, models.PROTECT, null=True, help_text="gateway")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["activity", "name"], name="one_file_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class WasConfiguredBy(models.Model):
-    """The relation of activities to their parameters: a view, since each parameter has one activity."""
+    """The relation of activities to parameters and files: a view, since each of these has one activity."""
 
     id = models.CharField(max_length=40, primary_key=True)
     activity = models.ForeignKey(Activity, models.DO_NOTHING, related_name="wasConfiguredBy")
     artefactType = models.CharField(max_length=12)
-    parameter = models.ForeignKey(Parameter, models.DO_NOTHING, related_name="wasConfiguredBy")
+    parameter = models.ForeignKey(Parameter, models.DO_NOTHING, null=True, related_name="wasConfiguredBy")
+    configFile = models.ForeignKey(ConfigFile, models.DO_NOTHING, null=True, related_name="wasConfiguredBy")
 
     class Meta:
         managed = False

@@ -10,11 +10,13 @@ from provenance import models
 from provenance.records import (
     ActivityRecord,
     AgentRecord,
+    ConfigFileRecord,
     DescriptionRecord,
     Document,
     EntityRecord,
     GeneratedRecord,
     ParameterRecord,
+    RelationType,
     UsedRecord,
 )
 
@@ -22,7 +24,9 @@ from provenance.records import (
 def read_job(job_id: str) -> Document:
     """All attempts of a job, the first one first.  Raises NotFound."""
     rows = list(
-        models.Activity.objects.filter(job=job_id).select_related("activityDescription").order_by("attempt")
+        models.Activity.objects.filter(job=job_id)
+        .select_related("activityDescription")
+        .order_by("attempt", "-step", "id")
     )
     if not rows:
         raise NotFound(
@@ -34,14 +38,29 @@ def read_job(job_id: str) -> Document:
 def read_activities(rows: list[models.Activity]) -> tuple[ActivityRecord, ...]:
     """The records of these activities; the number of queries does not depend on how many there are."""
     ids = [row.id for row in rows]
+    files: dict[str, list[ConfigFileRecord]] = defaultdict(list)
+    for file in (
+        models.ConfigFile.objects.filter(activity_id__in=ids)
+        .select_related("configFileDescription", "content")
+        .order_by("id")
+    ):
+        files[file.activity_id].append(_config_file(file))
     uses = list(
         models.Used.objects.filter(activity_id__in=ids)
-        .select_related("entity__entityDescription", "entity__content", "content", "usageDescription")
+        .select_related(
+            "entity__entityDescription",
+            "entity__content",
+            "entity__withdrawal",
+            "content",
+            "usageDescription",
+        )
         .order_by("id")
     )
     made = list(
         models.WasGeneratedBy.objects.filter(activity_id__in=ids)
-        .select_related("entity__entityDescription", "entity__content", "generationDescription")
+        .select_related(
+            "entity__entityDescription", "entity__content", "entity__withdrawal", "generationDescription"
+        )
         .order_by("entity__generatedAtTime", "entity_id")
     )
     entities = [use.entity_id for use in uses] + [generation.entity_id for generation in made]
@@ -84,7 +103,13 @@ def read_activities(rows: list[models.Activity]) -> tuple[ActivityRecord, ...]:
         generated[generation.activity_id].append(record)
     return tuple(
         _activity(
-            row, parameters[row.id], used[row.id], generated[row.id], agents[row.id], informants[row.id]
+            row,
+            parameters[row.id],
+            files[row.id],
+            used[row.id],
+            generated[row.id],
+            agents[row.id],
+            informants[row.id],
         )
         for row in rows
     )
@@ -133,6 +158,7 @@ def _entity(
         invalidatedAtTime=row.invalidatedAtTime,
         comment=row.comment,
         contentType=row.entityDescription.contentType if row.entityDescription else "",
+        withdrawn=row.withdrawal.reason if row.withdrawal else "",
         value=row.value,
         sha256=content.sha256 if content else "",
         size=content.size if content else None,
@@ -188,6 +214,19 @@ def _parameter(row: models.Parameter) -> ParameterRecord:
     )
 
 
+def _config_file(row: models.ConfigFile) -> ConfigFileRecord:
+    described = row.configFileDescription
+    return ConfigFileRecord(
+        name=row.name,
+        location=row.location,
+        comment=row.comment,
+        contentType=described.contentType if described else "",
+        description=described.description if described else "",
+        sha256=row.content.sha256 if row.content else "",
+        size=row.content.size if row.content else None,
+    )
+
+
 def _description(row: models.ActivityDescription) -> DescriptionRecord:
     return DescriptionRecord(
         name=row.name,
@@ -203,13 +242,18 @@ def _description(row: models.ActivityDescription) -> DescriptionRecord:
 def _activity(
     row: models.Activity,
     parameters: list[ParameterRecord],
+    files: list[ConfigFileRecord],
     used: list[UsedRecord],
     generated: list[GeneratedRecord],
     agents: list[AgentRecord],
     informants: list[str],
 ) -> ActivityRecord:
     assert row.activityDescription is not None  # record() always writes one
-    platform = next((use.entity.value or "" for use in used if use.role == "platform"), "")
+    context = {
+        use.role: use.entity.value or ""
+        for use in used
+        if use.type == RelationType.CONTEXT and use.role in ("platform", "container")
+    }
     return ActivityRecord(
         id=row.job,
         description=_description(row.activityDescription),
@@ -218,7 +262,8 @@ def _activity(
         endTime=row.endTime,
         comment=row.comment,
         parameters=tuple(parameters),
-        used=tuple(use for use in used if use.role != "platform"),
+        configFiles=tuple(files),
+        used=tuple(use for use in used if use.role not in context),
         generated=tuple(generated),
         agents=tuple(agents),
         informedBy=tuple(informants),
@@ -226,7 +271,13 @@ def _activity(
         exitCode=row.exitCode,
         attempt=row.attempt,
         final=row.final,
-        platform=platform,
+        platform=context.get("platform", ""),
+        container=context.get("container", ""),
+        step=row.step,
+        access=row.access,
+        requestDigest=row.requestDigest,
+        cpuTime=row.cpuTime,
+        peakMemory=row.peakMemory,
         runId=row.runId,
         location=row.location,
         invalidatedAtTime=row.invalidatedAtTime,

@@ -16,14 +16,13 @@ from provenance.records import (
     AgentRecord,
     Document,
     EntityRecord,
-    RelationType,
     UsedRecord,
-    platform_entity,
+    context_of,
     result_id,
     result_of,
 )
 
-__all__ = ["anonymise", "document", "forget", "record"]
+__all__ = ["anonymise", "describe", "document", "forget", "record"]
 
 Row = TypeVar("Row", bound=db.Model)
 
@@ -39,7 +38,9 @@ def record(activity: ActivityRecord) -> models.Activity:
     ValueError
         If a result is recorded that another activity generated (an entity has one origin).
     """
-    known = models.Activity.objects.filter(job=activity.id, attempt=activity.attempt).first()
+    known = models.Activity.objects.filter(
+        job=activity.id, attempt=activity.attempt, step=activity.step
+    ).first()
     if known:
         return known
     with transaction.atomic(savepoint=False):
@@ -49,9 +50,7 @@ def record(activity: ActivityRecord) -> models.Activity:
 def _write(activity: ActivityRecord) -> models.Activity:
     _check_origins(activity)
     uses = _with_own_results(activity.used)
-    if activity.platform:
-        platform = platform_entity(activity.platform)
-        uses.append(UsedRecord(platform, role="platform", type=RelationType.CONTEXT))
+    uses += context_of(activity)
     description_id = _write_descriptions(activity, uses)
     row = models.Activity.objects.create(
         id=activity.key,
@@ -62,7 +61,12 @@ def _write(activity: ActivityRecord) -> models.Activity:
         activityDescription_id=description_id,
         job=activity.id,
         attempt=activity.attempt,
+        step=activity.step,
         final=activity.final,
+        access=activity.access,
+        requestDigest=activity.requestDigest,
+        cpuTime=activity.cpuTime,
+        peakMemory=activity.peakMemory,
         phase=activity.phase,
         exitCode=activity.exitCode,
         runId=activity.runId[:200],
@@ -90,6 +94,8 @@ def _write(activity: ActivityRecord) -> models.Activity:
         )
         for parameter in activity.parameters
     )
+    if activity.configFiles:
+        _write_config_files(activity, description_id)
     _write_agents(activity.agents)
     _insert(
         models.WasAssociatedWith(activity_id=row.id, agent_id=agent.id, role=agent.role)
@@ -167,6 +173,7 @@ def _write_descriptions(activity: ActivityRecord, uses: list[UsedRecord]) -> str
             description=used.description,
             type=used.type,
             multiplicity=used.multiplicity,
+            entityDescription_id=_description_id(used.entity),
         )
         for role, used in {used.role: used for used in uses}.items()
     )
@@ -178,10 +185,37 @@ def _write_descriptions(activity: ActivityRecord, uses: list[UsedRecord]) -> str
             description=made.description,
             type=made.type,
             multiplicity=made.multiplicity,
+            entityDescription_id=_description_id(made.entity),
         )
         for role, made in {made.role: made for made in activity.generated}.items()
     )
     return key
+
+
+def _write_config_files(activity: ActivityRecord, description_id: str) -> None:
+    files = activity.configFiles
+    _insert(models.Content(sha256=file.sha256, size=file.size) for file in files if file.sha256)
+    _insert(
+        models.ConfigFileDescription(
+            id=f"{description_id}#file:{file.name}",
+            activityDescription_id=description_id,
+            name=file.name,
+            contentType=file.contentType,
+            description=file.description,
+        )
+        for file in files
+    )
+    _insert(
+        models.ConfigFile(
+            activity_id=activity.key,
+            name=file.name,
+            location=file.location,
+            comment=file.comment,
+            configFileDescription_id=f"{description_id}#file:{file.name}",
+            content_id=file.sha256 or None,
+        )
+        for file in files
+    )
 
 
 def _check_origins(activity: ActivityRecord) -> None:
@@ -205,13 +239,7 @@ def _write_entities(used: list[EntityRecord], generated: list[EntityRecord]) -> 
     found = {entity.id: entity for entity in used} | made
     sizes = {entity.sha256: entity.size for entity in found.values() if entity.sha256}
     _insert(models.Content(sha256=sha256, size=size) for sha256, size in sizes.items())
-    types = {entity.contentType for entity in found.values() if entity.contentType and entity.value is None}
-    _insert(
-        models.EntityDescription(
-            id=f"dataset:{mime}"[:200], kind=models.Kind.DATASET, name=mime[:150], contentType=mime[:150]
-        )
-        for mime in types
-    )
+    _write_formats(found.values())
     _insert(_entity_row(entity) for entity in found.values() if entity.id not in made)
     models.Entity.objects.bulk_create(
         [_entity_row(entity) for _, entity in sorted(made.items())],
@@ -232,12 +260,38 @@ def _write_entities(used: list[EntityRecord], generated: list[EntityRecord]) -> 
         )
 
 
+def _description_id(entity: EntityRecord) -> str | None:
+    """The description of the entity's kind: its media type, or what values of its name are."""
+    if entity.withheld:
+        return None
+    if entity.value is not None:
+        return f"value:{entity.name or 'value'}"[:200]
+    return f"dataset:{entity.contentType}"[:200] if entity.contentType else None
+
+
+def _write_formats(entities: Iterable[EntityRecord]) -> None:
+    """DatasetDescription and ValueDescription of each kind of entity."""
+    rows = {}
+    for entity in entities:
+        key = _description_id(entity)
+        if key is None or key in rows:
+            continue
+        value = entity.value is not None
+        rows[key] = models.EntityDescription(
+            id=key,
+            kind=models.Kind.VALUE if value else models.Kind.DATASET,
+            name=key.partition(":")[2][:150],
+            contentType="" if value else entity.contentType[:150],
+            valueType="char arraysize=*" if value else "",
+        )
+    _insert(rows.values())
+
+
 def _entity_row(entity: EntityRecord) -> models.Entity:
     if entity.members:
         kind = models.Kind.COLLECTION
     else:
         kind = models.Kind.DATASET if entity.value is None else models.Kind.VALUE
-    described = entity.contentType and entity.value is None
     return models.Entity(
         id=entity.id,
         kind=kind,
@@ -247,7 +301,7 @@ def _entity_row(entity: EntityRecord) -> models.Entity:
         invalidatedAtTime=entity.invalidatedAtTime,
         comment=entity.comment,
         value=entity.value,
-        entityDescription_id=f"dataset:{entity.contentType}"[:200] if described else None,
+        entityDescription_id=_description_id(entity),
         content_id=entity.sha256 or None,
         rights=entity.rights,
         collection=entity.collection,
@@ -299,6 +353,15 @@ def _write_communications(activity: ActivityRecord, row: models.Activity) -> Non
         return
     ids = models.Activity.objects.filter(informants).exclude(id=row.id).values_list("id", flat=True)
     _insert(models.WasInformedBy(informed_id=row.id, informant_id=informant) for informant in ids)
+
+
+def describe(entities: Iterable[EntityRecord]) -> None:
+    """Write entities that no activity of ours used or generated yet: collections, and what is only named.
+
+    Those that are known stay as they are; members and attributions are added.
+    """
+    with transaction.atomic(savepoint=False):
+        _write_entities(list(entities), [])
 
 
 def document(activity_id: str) -> Document:

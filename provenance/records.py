@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +21,7 @@ __all__ = [
     "AgentRecord",
     "AgentRole",
     "AgentType",
+    "ConfigFileRecord",
     "DescriptionRecord",
     "Document",
     "EntityRecord",
@@ -27,7 +29,10 @@ __all__ = [
     "ParameterRecord",
     "RelationType",
     "UsedRecord",
+    "container_entity",
+    "context_of",
     "platform_entity",
+    "request_digest",
     "result_id",
     "result_of",
     "upload_id",
@@ -90,6 +95,24 @@ def upload_id(sha256: str) -> str:
     return f"sha256:{sha256}"
 
 
+def request_digest(tool: str, parameters: Mapping[str, Any], inputs: Iterable[tuple[str, str]]) -> str:
+    """What makes two requests the same one.
+
+    Parameters
+    ----------
+    tool
+        Digest of the tool's description; without one ("") nothing is the same as anything.
+    parameters
+        Values by name.
+    inputs
+        Role and SHA-256 of each input, in the order in which the tool gets them.
+    """
+    if not tool:
+        return ""
+    request = {"tool": tool, "parameters": dict(parameters), "inputs": [list(pair) for pair in inputs]}
+    return hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class AgentRecord:
     """Who bears responsibility for an activity or an entity."""
@@ -139,6 +162,10 @@ class EntityRecord:
     """WasAttributedTo: creator and publisher of an archive file, for instance."""
     members: tuple[str, ...] = ()
     """Identifiers of its members where it is a Collection (hadMember)."""
+    withdrawn: str = ""
+    """Gateway: why it is not to be relied on any more; set by `provenance.withdrawal`."""
+    withheld: bool = False
+    """The reader may know that it is there, and nothing more; only `id` and `value is None` mean anything."""
 
 
 @dataclass(frozen=True)
@@ -211,6 +238,21 @@ class ParameterRecord:
 
 
 @dataclass(frozen=True)
+class ConfigFileRecord:
+    """ConfigFile, with its ConfigFileDescription."""
+
+    name: str
+    location: str = ""
+    comment: str = ""
+    contentType: str = "text/plain"
+    description: str = ""
+    sha256: str = ""
+    """Gateway: hash of the bytes."""
+    size: int | None = None
+    """Gateway: number of bytes."""
+
+
+@dataclass(frozen=True)
 class DescriptionRecord:
     """ActivityDescription: the tool."""
 
@@ -244,6 +286,7 @@ class ActivityRecord:
     comment: str = ""
     """For a failure: what went wrong, in a sentence."""
     parameters: tuple[ParameterRecord, ...] = ()
+    configFiles: tuple[ConfigFileRecord, ...] = ()
     used: tuple[UsedRecord, ...] = ()
     generated: tuple[GeneratedRecord, ...] = ()
     agents: tuple[AgentRecord, ...] = ()
@@ -260,16 +303,32 @@ class ActivityRecord:
     by which the final one WasInformedBy."""
     platform: str = ""
     """Host system and software versions; recorded as a ValueEntity used with type Context."""
+    container: str = ""
+    """Image that the tool ran in, by name and digest; recorded like the platform."""
+    step: str = ""
+    """Gateway: name of a step inside the job; the activity is `<id>.<attempt>.<step>`."""
+    access: str = ""
+    """Gateway: `public` if everybody may see it; else whoever may see the job."""
+    requestDigest: str = ""
+    """Gateway: SHA-256 of tool, parameters and inputs, by which equal requests are found."""
+    cpuTime: float | None = None
+    """Gateway: processor seconds."""
+    peakMemory: int | None = None
+    """Gateway: bytes."""
     runId: str = ""
     """Gateway: the UWS run identifier."""
     location: str = ""
     """Gateway: URL, or path on this service, of the job."""
     invalidatedAtTime: datetime | None = None
     """Gateway: when the job was deleted; set by `recorder.forget`."""
+    withheld: bool = False
+    """The reader may know that it is there, and nothing more; only `id` and the relations mean anything."""
 
     @property
     def key(self) -> str:
         """The identifier that the activity has in the model."""
+        if self.step:
+            return f"{self.id}.{self.attempt}.{self.step}"
         return self.id if self.final else f"{self.id}.{self.attempt}"
 
 
@@ -279,6 +338,10 @@ class Document:
 
     activities: tuple[ActivityRecord, ...]
     entities: tuple[EntityRecord, ...] = ()
+    derivations: tuple[tuple[str, str], ...] = ()
+    """WasDerivedFrom between entities whose generating activity is not here: (generated, used)."""
+    truncated: bool = False
+    """There is more than the limit of nodes."""
 
     def all_entities(self) -> dict[str, EntityRecord]:
         """Every entity once, by identifier, in the order of first appearance."""
@@ -297,3 +360,19 @@ def platform_entity(platform: str) -> EntityRecord:
     """The platform as a value: equal platforms are one entity."""
     digest = hashlib.sha256(platform.encode()).hexdigest()[:16]
     return EntityRecord(id=f"platform:{digest}", name="Execution platform", value=platform)
+
+
+def container_entity(image: str) -> EntityRecord:
+    """The container image as a value."""
+    digest = hashlib.sha256(image.encode()).hexdigest()[:16]
+    return EntityRecord(id=f"container:{digest}", name="Container", value=image)
+
+
+def context_of(activity: ActivityRecord) -> tuple[UsedRecord, ...]:
+    """Platform and container as what the activity used with type Context."""
+    found = []
+    if activity.platform:
+        found.append(UsedRecord(platform_entity(activity.platform), "platform", RelationType.CONTEXT))
+    if activity.container:
+        found.append(UsedRecord(container_entity(activity.container), "container", RelationType.CONTEXT))
+    return tuple(found)

@@ -19,6 +19,7 @@ from provenance.records import (
     ParameterRecord,
     RelationType,
     UsedRecord,
+    request_digest,
     result_id,
     upload_id,
 )
@@ -65,6 +66,13 @@ def record(job: Job, outcome: Outcome, *, final: bool = True, attempt: int | Non
             platform=outcome.platform,
             runId=job.run_id,
             location=f"/{job.service_path}/{job.pk}",
+            requestDigest=request_digest(
+                job.tool_digest,
+                job.parameters,
+                [(row.role, row.sha256 or row.identifier) for row in job.inputs.all()],
+            ),
+            cpuTime=outcome.cpu_seconds,
+            peakMemory=None if outcome.max_rss_kb is None else outcome.max_rss_kb << 10,
         )
     )
 
