@@ -6,6 +6,7 @@ import hashlib
 import json
 import struct
 import zlib
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 from uws.access import session_digest
+from uws.inputs import ResolvedInput
 from uws.models import Job, JobInput, JobResult, Rights, now
 from uws.phases import Phase
 
@@ -296,3 +298,26 @@ def full_job(session_key: str = "", **spectrum: Any) -> Job:
     )
     add_result(job, "pha_obs23523.fits", event_table(), "application/fits", role="ogip")
     return job
+
+
+def resolve(identifier: str, caller: Any) -> ResolvedInput | None:
+    """Stands for the archive: it has the observations 1 to 99 of one collection."""
+    obs_id = identifier.rpartition("?")[2]
+    if not identifier.startswith("ivo://vogate.demo/test?") or not (
+        obs_id.isdigit() and 0 < int(obs_id) < 100
+    ):
+        return None
+    return ResolvedInput(identifier, Path(__file__), "0" * 64, 1, "application/fits", f"test {obs_id}")
+
+
+def rows(identifiers: Sequence[str], caller: Any) -> dict[str, dict[str, Any]]:
+    """Stands for ivoa.obscore: all observations point at the Crab."""
+    return {
+        one: {"obs_collection": "test", "obs_id": one.rpartition("?")[2], "s_ra": 83.6, "s_dec": 22.0,
+              "target_name": "Crab", "t_exptime": 1680.0, "obs_publisher_did": one}
+        for one in identifiers
+    }  # fmt: skip
+
+
+def did(number: int) -> str:
+    return f"ivo://vogate.demo/test?{number}"

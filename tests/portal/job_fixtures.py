@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from tests.portal import job_builders
 from tests.portal.job_builders import write_tools
 from uws.tools import registry
 
@@ -26,3 +27,10 @@ def visitor(db: None, client: Client) -> Client:
     session["visited"] = True
     session.save()
     return client
+
+
+@pytest.fixture
+def archive(settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Observations for the inputs of tools, without an archive."""
+    settings.VOGATE_INPUT_RESOLVERS = ["tests.portal.job_builders.resolve"]
+    monkeypatch.setattr("gateway.portal.inputs.obscore_rows", job_builders.rows)
