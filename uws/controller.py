@@ -167,12 +167,19 @@ def run(job: Job, caller: Caller) -> Job:
 
 
 def set_parameters(
-    job: Job, values: Mapping[str, Any], caller: Caller, uploads: Iterable[creation.Upload] = ()
+    job: Job,
+    values: Mapping[str, Any],
+    caller: Caller,
+    uploads: Iterable[creation.Upload] = (),
+    *,
+    run_id: str | None = None,
 ) -> Job:
-    """Add or replace parameters and inputs of a pending job."""
+    """Add or replace parameters and inputs of a pending job, and its label."""
     if job.phase != Phase.PENDING:
         raise Conflict(f"Parameters are fixed once a job is {job.phase}.", hint="Make a new job.")
     creation.add_parameters(job, values, caller, uploads)
+    if run_id is not None:
+        Job.objects.filter(pk=job.pk).update(run_id=run_id[:200])
     job.refresh_from_db()
     return job
 

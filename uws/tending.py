@@ -76,10 +76,10 @@ class Tended:
         self.stopped_at = self.stopped_at or time.monotonic()
         self.executor.stop(self.folder)
 
-    def take_progress(self) -> None:
+    def take_progress(self, *, at_once: bool = False) -> None:
         """Read what the tool has reported since the last look, and put the newest into the job."""
         moment = time.monotonic()
-        if moment - self._looked < PROGRESS_SECONDS:
+        if moment - self._looked < PROGRESS_SECONDS and not at_once:
             return
         self._looked = moment
         newest = self._newest_line()
@@ -139,6 +139,7 @@ class Tended:
         if record is None:
             self._lost()
             return
+        self.take_progress(at_once=True)
         try:
             result = outcome.read(self.job, self.tool(), record)
         except GatewayError as error:  # the tool's description has gone meanwhile

@@ -248,8 +248,10 @@ def parameters(request: HttpRequest, tool: str, job_id: str) -> HttpResponseBase
     found = find(request, tool, job_id)
     if request.method != "POST":
         return document(xml.parameters(found))
-    asked = forms.read(request)
-    controller.set_parameters(found, asked.values, caller_of(request), asked.uploads)
+    asked = forms.read(request, ["RUNID"])
+    controller.set_parameters(
+        found, asked.values, caller_of(request), asked.uploads, run_id=asked.one("RUNID")
+    )
     return see_other(links.job_url(found, links.base_url(request)))
 
 

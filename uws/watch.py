@@ -8,6 +8,7 @@ import sqlite3
 import time
 from typing import Protocol
 
+import psycopg2
 from django.db import connection
 
 from uws.controller import CHANNEL
@@ -46,11 +47,12 @@ class SqliteWatch:
 
 
 class PostgresWatch:
-    """LISTEN on the channel on which `uws.controller` notifies."""
+    """LISTEN on the channel on which `uws.controller` notifies; a lost connection is made anew."""
 
     def __init__(self) -> None:
-        import psycopg2
+        self._connect()
 
+    def _connect(self) -> None:
         parameters = connection.get_connection_params()
         for name in ("cursor_factory", "context"):
             parameters.pop(name, None)
@@ -61,8 +63,13 @@ class PostgresWatch:
         self._first = True
 
     def changed(self) -> bool:
-        if select.select([self._connection], [], [], 0)[0]:
-            self._connection.poll()
+        try:
+            if select.select([self._connection], [], [], 0)[0]:
+                self._connection.poll()
+        except psycopg2.Error:
+            with contextlib.suppress(psycopg2.Error):
+                self._connect()
+            return True  # whatever happened meanwhile was not heard
         heard = bool(self._connection.notifies) or self._first
         self._connection.notifies.clear()
         self._first = False

@@ -236,11 +236,11 @@ def test_duration_destruction_and_parameters_change_by_post(client):
     later = now() + timedelta(days=1)
     assert client.post(path(job, "/executionduration"), {"executionduration": "11"}).status_code == 303
     assert client.post(path(job, "/destruction"), {"DESTRUCTION": later.isoformat()}).status_code == 303
-    assert client.post(path(job, "/parameters"), {"text": "new", "files": []}).status_code == 303
+    assert client.post(path(job, "/parameters"), {"text": "new", "runid": "label"}).status_code == 303
     assert client.post(path(job, "/parameters/seconds"), {"VALUE": "2"}).status_code == 303
     job.refresh_from_db()
     assert (job.execution_duration, job.destruction) == (11, later)
-    assert job.parameters["text"] == "new"
+    assert (job.parameters["text"], job.run_id) == ("new", "label")
     assert job.parameters["seconds"] == 2.0
     controller.abort(job)
     assert client.post(path(job, "/executionduration"), {"EXECUTIONDURATION": "5"}).status_code == 409
