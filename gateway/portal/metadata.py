@@ -90,13 +90,11 @@ def headline(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What stands at the top of the page: (label, text)."""
     found: list[tuple[str, str]] = []
     start, end = row.get("t_min"), row.get("t_max")
-    if not is_missing(start):
-        until = (
-            f" to {mjd_text(end)[11:]}"
-            if not is_missing(end) and mjd_text(end)[:10] == mjd_text(start)[:10]
-            else ""
-        )
-        found.append(("Observed", f"{mjd_text(start)}{until} UTC"))
+    if isinstance(start, float) and not is_missing(start):
+        begin = mjd_text(start)
+        last = mjd_text(end) if isinstance(end, float) and not is_missing(end) else ""
+        until = f" to {last[11:] if last[:10] == begin[:10] else last}" if last else ""
+        found.append(("Observed", f"{begin}{until} UTC"))
     if not is_missing(row.get("t_exptime")):
         found.append(("Exposure", cell("t_exptime", row["t_exptime"], row).text))
     energies = spectral_range(row.get("em_min"), row.get("em_max"))

@@ -13,6 +13,7 @@ from gateway.portal import adql_builder, analysis, metadata, querying
 from gateway.portal.adql_builder import Constraint, Operator, SearchTerms
 from gateway.portal.products_of import mtype_of
 from gateway.portal.results_table import DID, View, build_table
+from gateway.portal.views.callers import caller_of
 from gateway.portal.views.common import base_url, job_title, size_text, tool_of
 from gateway.vo.caller import Caller
 from gateway.vo.errors import NotFound
@@ -44,7 +45,7 @@ def observation(request: HttpRequest, collection: str, obs_id: str) -> HttpRespo
         collections=(collection,), constraints=(Constraint("obs_id", Operator.EQUAL, (obs_id,)),)
     )
     adql = adql_builder.build(terms)
-    result = querying.run_page(adql, request.caller, View(size=MAX_PRODUCTS), base_url=base_url(request))
+    result = querying.run_page(adql, caller_of(request), View(size=MAX_PRODUCTS), base_url=base_url(request))
     if not result.rows:
         raise NotFound(
             f"There is no observation {obs_id[:80]!r} in {collection[:80]!r}.",
@@ -61,7 +62,7 @@ def observation(request: HttpRequest, collection: str, obs_id: str) -> HttpRespo
         "headline": metadata.headline(rows[0]),
         "products": [_product(request, list(result.columns), row) for row in rows],
         "footprints": list(table.footprints),
-        "jobs": _jobs([str(row.get(DID)) for row in rows], request.caller),
+        "jobs": _jobs([str(row.get(DID)) for row in rows], caller_of(request)),
         "adql": adql,
     }
     return render(request, "portal/observation.html", context)
@@ -80,7 +81,7 @@ def _product(request: HttpRequest, columns: list[Any], row: dict[str, Any]) -> d
         "file": next((link for link in links if link.semantics == "this" and link.url), None),
         "mtype": mtype_of(kind),
         "access_url": row.get("access_url") or "",
-        "tools": analysis.choices([kind] if kind else (), request.caller),
+        "tools": analysis.choices([kind] if kind else (), caller_of(request)),
     }
 
 
@@ -88,7 +89,7 @@ def _links(did: str, request: HttpRequest) -> list[LinkView]:
     """The files and documents of a product; the tools stand elsewhere on the page."""
     if lookup.find(did) is None:
         return []
-    answer = datalink.answer([did], request.caller, base_url(request))
+    answer = datalink.answer([did], caller_of(request), base_url(request))
     return [
         LinkView(
             link.access_url,

@@ -24,6 +24,7 @@ from gateway.portal.results_table import (
     build_table,
     view_from,
 )
+from gateway.portal.views.callers import caller_of
 from gateway.portal.views.common import base_url
 from gateway.vo.errors import GatewayError, NotFound, QueryError
 from tap import formats, service, workers
@@ -86,7 +87,7 @@ def results(request: HttpRequest, query_id: str) -> HttpResponse:
     view = view_from(dict(request.GET.lists()))
     context: dict[str, Any] = {"query": query, "view": view, **_frame(request, query)}
     try:
-        result = querying.run_page(query.adql, request.caller, view, base_url=base_url(request))
+        result = querying.run_page(query.adql, caller_of(request), view, base_url=base_url(request))
     except GatewayError as error:
         if error.status in (401, 403):
             raise
@@ -145,7 +146,7 @@ def _table_context(request: HttpRequest, query: SavedQuery, result: querying.Res
         "select_all_url": view.query(all_selected=True),
         "too_many": result.total > querying.MAX_IDENTIFIERS,
         "other_selected": others,
-        "analyse": analysis.choices(kinds, request.caller) if table.selectable else [],
+        "analyse": analysis.choices(kinds, caller_of(request)) if table.selectable else [],
     }
 
 
@@ -155,7 +156,7 @@ def _page_of(collection: str, obs_id: str) -> str:
 
 def _others(query: SavedQuery, request: HttpRequest, table: TableView) -> list[str]:
     here = {row.did for row in table.rows}
-    return [did for did in querying.identifiers(query.adql, request.caller) if did not in here]
+    return [did for did in querying.identifiers(query.adql, caller_of(request)) if did not in here]
 
 
 def _with_products(table: TableView) -> TableView:
@@ -181,7 +182,7 @@ def table(request: HttpRequest, query_id: str) -> HttpResponseBase:
     token = request.META.get("vogate.token")
     result = service.open_query(
         query.adql,
-        request.caller,
+        caller_of(request),
         maxrec=workers.query_settings().hard_maxrec,
         base_url=base,
         on_leave=token.on_leave if token is not None else None,
@@ -199,7 +200,7 @@ def table(request: HttpRequest, query_id: str) -> HttpResponseBase:
 def identifiers(request: HttpRequest, query_id: str) -> JsonResponse:
     """The publisher DIDs of all rows and the files of those products, for "select all"."""
     query = find(query_id)
-    found = querying.identifiers(query.adql, request.caller)
+    found = querying.identifiers(query.adql, caller_of(request))
     products = {
         did: {"url": file.url, "mtype": file.mtype, "name": file.name}
         for did, file in files_of(found).items()

@@ -21,6 +21,7 @@ from gateway.portal.constraint_values import OPERATORS
 from gateway.portal.form_state import ENERGY_UNITS, RADIUS_UNITS, FormState
 from gateway.portal.models import SavedQuery
 from gateway.portal.search_terms import ParsedSearch, RowView, parse, position_note
+from gateway.portal.views.callers import caller_of
 from gateway.vo.caller import Caller
 from gateway.vo.errors import GatewayError, TooLarge
 from obscore import resolver
@@ -69,8 +70,8 @@ def _act(request: HttpRequest) -> HttpResponse:
     if action == "write":
         return _back_to_form(state)
     if action == "run" and text:
-        return _run_text(request.caller, state, text, edited)
-    parsed = read_form(state, request.caller)
+        return _run_text(caller_of(request), state, text, edited)
+    parsed = read_form(state, caller_of(request))
     if edited and text != (None if parsed.error_count else adql_builder.build(parsed.terms)):
         return _back_to_form(state, f"q={SavedQuery.keep(text, state.query_string()).id}", "conflict=1")
     if parsed.error_count:
@@ -116,10 +117,10 @@ def _show(request: HttpRequest) -> HttpResponse:
     state = FormState.from_pairs(_pairs(request.GET))
     if saved is not None and not state.query_string():
         state = FormState.from_query_string(saved.form)
-    parsed = read_form(state, request.caller)
+    parsed = read_form(state, caller_of(request))
     if "run" in request.GET and saved is None and not parsed.error_count:
         return _to_results(_keep(state, parsed))
-    text = _text(saved, parsed, request.caller)
+    text = _text(saved, parsed, caller_of(request))
     facts = catalogue.facts()
     context = {
         "state": state,
@@ -199,7 +200,7 @@ def _completions() -> dict[str, dict[str, list[str]]]:
 def adql(request: HttpRequest) -> JsonResponse:
     """What the form in the URL writes, and what is wrong with it, for the page's script."""
     state = FormState.from_pairs(_pairs(request.GET))
-    parsed = read_form(state, request.caller)
+    parsed = read_form(state, caller_of(request))
     # The page numbers its rows with the empty ones, which the form's state leaves out.
     problems = iter(parsed.rows)
     typed = zip(request.GET.getlist("field"), request.GET.getlist("value"))

@@ -21,7 +21,8 @@ const adql = SQLDialect.define({
 
 const theme = EditorView.theme({
   "&": { fontSize: "0.85rem", backgroundColor: "#fff" },
-  ".cm-scroller": { fontFamily: "var(--bs-font-monospace)", minHeight: "13rem", maxHeight: "60vh" },
+  ".cm-scroller": { fontFamily: "var(--bs-font-monospace)", maxHeight: "60vh" },
+  ".cm-content, .cm-gutter": { minHeight: "13rem" },
   "&.cm-focused": { outline: "3px solid #e08a4f", outlineOffset: "1px" },
   ".cm-gutters": { backgroundColor: "var(--vg-paper)", color: "var(--vg-soft)", borderRight: "1px solid var(--vg-line)" },
   ".cm-placeholder": { color: "var(--vg-soft)" },
