@@ -23,7 +23,7 @@ RESULT = "result"
 
 def parameters_of(values: Mapping[str, Any]) -> Parameters:
     """A job's parameters as those of a request; lists are repeated parameters."""
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for name, value in values.items():
         items = value if isinstance(value, list | tuple) else [value]
         pairs.extend((name, str(item)) for item in items)

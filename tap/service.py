@@ -228,7 +228,7 @@ def open_query(
             manifest.schemas,
             maxrec=rows,
             base_url=base_url,
-            uploads=[upload.table for upload in uploads],
+            uploads=tuple(upload.table for upload in uploads),
         )
         if page is not None:
             query = query.paged(page.sort, page.descending, page.offset, page.limit)

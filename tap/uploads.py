@@ -275,16 +275,16 @@ def _from_fits(data: bytes) -> tuple[list[Column], pa.Table]:
 def _fits_columns(table: Any) -> Iterator[tuple[Column, pa.Array]]:
     for item in table.columns:
         values = np.asarray(table.data[item.name])
-        unit = {"unit": item.unit or ""}
+        unit = item.unit or ""
         if values.dtype.kind in "SU":
             texts = [_text(value).rstrip() for value in values]
-            yield Column(item.name, "char", "*", **unit), pa.array(texts, pa.string())
+            yield Column(item.name, "char", "*", unit=unit), pa.array(texts, pa.string())
         elif values.dtype.kind == "O" or values.ndim > 1:
             rows = [np.asarray(value).ravel().tolist() for value in values]
-            yield Column(item.name, "double", "*", **unit), pa.array(rows, pa.list_(pa.float64()))
+            yield Column(item.name, "double", "*", unit=unit), pa.array(rows, pa.list_(pa.float64()))
         else:
             native = values.astype(values.dtype.newbyteorder("="))
             mask = native == item.null if item.null is not None else None
             array = pa.array(native, mask=mask)
-            column = replace(column_of(item.name, array.type), **unit)
+            column = replace(column_of(item.name, array.type), unit=unit)
             yield column, conform_array(array, column)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, cast
 
 from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -79,7 +80,11 @@ class _Parts(dict[str, IO[bytes]]):
     """The files of a request by the names of their parts."""
 
     def __init__(self, request: HttpRequest) -> None:
-        super().__init__({name: file for name, file in request.FILES.items() if file is not None})
+        super().__init__()
+        for name in request.FILES:
+            file = request.FILES[name]
+            if isinstance(file, UploadedFile):
+                self[name] = cast("IO[bytes]", file)
 
     def __enter__(self) -> _Parts:
         return self

@@ -5,8 +5,10 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -40,7 +42,7 @@ class QuerySettings:
 def query_settings() -> QuerySettings:
     """The site's values, with defaults; names that are not known belong to somebody else."""
     given = settings.SITE.query
-    known = {item.name: type(item.default) for item in fields(QuerySettings)}
+    known: dict[str, Callable[[Any], Any]] = {item.name: type(item.default) for item in fields(QuerySettings)}
     return QuerySettings(**{name: known[name](value) for name, value in given.items() if name in known})
 
 

@@ -38,9 +38,9 @@ def connect(configuration: dict[str, object]) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
         config={
             "threads": 1,
-            "memory_limit": configuration["memory_limit"],
-            "temp_directory": configuration["temp_directory"],
-            "max_temp_directory_size": configuration["max_temp_directory_size"],
+            "memory_limit": str(configuration["memory_limit"]),
+            "temp_directory": str(configuration["temp_directory"]),
+            "max_temp_directory_size": str(configuration["max_temp_directory_size"]),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "allow_community_extensions": False,

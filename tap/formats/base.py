@@ -63,16 +63,31 @@ class ResultInfo:
 class Format(Protocol):
     """One output format."""
 
-    name: str
-    """Short name for RESPONSEFORMAT."""
-    mime: str
-    extension: str
-    aliases: tuple[str, ...]
-    """Other names and media types that ask for it."""
-    ivo_id: str
-    """Identifier of the TAPRegExt output format, '' for none."""
-    streams: bool
-    """Whether the first bytes come before the last rows are known."""
+    @property
+    def name(self) -> str:
+        """Short name for RESPONSEFORMAT."""
+        ...
+
+    @property
+    def mime(self) -> str: ...
+
+    @property
+    def extension(self) -> str: ...
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Other names and media types that ask for it."""
+        ...
+
+    @property
+    def ivo_id(self) -> str:
+        """Identifier of the TAPRegExt output format, '' for none."""
+        ...
+
+    @property
+    def streams(self) -> bool:
+        """Whether the first bytes come before the last rows are known."""
+        ...
 
     def write(
         self, columns: Sequence[Column], batches: Iterable[pa.RecordBatch], info: ResultInfo
