@@ -253,12 +253,12 @@ def draw(job: Job, result: dict[str, Any]) -> None:
 def _groups(points: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """Points in runs of neighbours: at most four groups, divided at the longest gaps that are worth a cut."""
     ordered = sorted(points, key=lambda point: point["t_start_mjd"])
-    span = ordered[-1]["t_stop_mjd"] - ordered[0]["t_start_mjd"]
+    length = float(np.median([point["t_stop_mjd"] - point["t_start_mjd"] for point in ordered]))
     gaps = sorted(
         ((b["t_start_mjd"] - a["t_stop_mjd"], i + 1) for i, (a, b) in enumerate(zip(ordered, ordered[1:]))),
         reverse=True,
     )
-    cuts = sorted(index for gap, index in gaps[:3] if gap > 0.2 * span)
+    cuts = sorted(index for gap, index in gaps[:3] if gap > 10 * length)
     return [list(part) for part in np.split(np.array(ordered, dtype=object), cuts)]
 
 
