@@ -12,6 +12,8 @@ from astropy.io.votable import parse_single_table
 from django.test import Client
 
 from gateway.portal.models import SavedQuery
+from tap import service
+from tap.engines.pool import TimeLimit
 from tests.portal import archive_builders
 from tests.portal.archive_builders import COLLECTION, did_of
 from tests.portal.archive_fixtures import archive, offline, published  # noqa: F401
@@ -167,3 +169,22 @@ def test_the_search_can_be_copied(client: Client) -> None:
         ("vogate", "vogate query"),
     ):
         assert expected in page.get_element_by_id(f"snippet-{name}").text_content()
+
+
+def test_a_query_that_takes_too_long_says_what_to_do(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*args: object, **kept: object) -> int:
+        raise TimeLimit("The query took longer than 30 s.")
+
+    monkeypatch.setattr(service, "count", slow)
+    page = parse(client.get(address()))
+    said = texts(page, "//*[@role='alert']")[0]
+    assert "longer than 30 s" in said
+    assert "http://testserver/tap/async" in said
+    assert page.xpath("//*[@role='alert']//a[text()='Try again']")
+
+
+def test_what_is_in_the_archive_is_text_on_the_page(client: Client) -> None:
+    adql = "SELECT '<script>alert(1)</script>' AS s, obs_publisher_did FROM ivoa.obscore"
+    page = parse(client.get(address(adql)))
+    assert "<script>alert(1)</script>" in texts(page, "//tbody/tr[1]/td")
+    assert not page.xpath("//script[contains(., 'alert') and not(@type='application/json')]")
