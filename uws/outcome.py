@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,8 @@ from uws.phases import Phase
 from uws.tools.description import Tool
 
 _TAIL_BYTES = 8192
+DISK_FULL_BYTES = 1 << 20
+"""With less room than this a tool cannot even say what is wrong."""
 _OVERUSE = {
     "MEMORY": "The tool used {detail} of memory; {limits.memory_mb} MB is its limit.",
     "DISK": "The tool filled {detail} of disk; {limits.disk_mb} MB is its limit.",
@@ -89,7 +92,11 @@ def failure_text(job: Job, code: int | None) -> str:
         if name == "SIGXCPU":
             ended = "The tool used more processor time than its limit."
         return f"{ended} {said}".strip()
-    return said or f"The tool ended with status {code} and said nothing; see its log."
+    if said:
+        return said
+    if shutil.disk_usage(job.folder).free < DISK_FULL_BYTES:
+        return f"The tool ended with status {code}: the server's disk is full. Tell the operators."
+    return f"The tool ended with status {code} and said nothing; see its log."
 
 
 def _last_line(job: Job) -> str:
