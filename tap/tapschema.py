@@ -75,12 +75,12 @@ def _key(target: str, column: str, target_column: str = "") -> ForeignKey:
 SCHEMA = Schema(
     NAME,
     (
-        Table(NAME, "schemas", SCHEMAS, "description of schemas in this dataset", table_index=1),
+        Table(NAME, "schemas", SCHEMAS, "Description of schemas of this service", table_index=1),
         Table(
             NAME,
             "tables",
             TABLES,
-            "description of tables in this dataset",
+            "Description of tables of this service",
             table_index=2,
             keys=(_key("schemas", "schema_name"),),
         ),
@@ -88,7 +88,7 @@ SCHEMA = Schema(
             NAME,
             "columns",
             COLUMNS,
-            "description of columns in this dataset",
+            "Description of columns of this service",
             table_index=3,
             keys=(_key("tables", "table_name"),),
         ),
@@ -96,7 +96,7 @@ SCHEMA = Schema(
             NAME,
             "keys",
             KEYS,
-            "description of foreign keys in this dataset",
+            "Description of foreign keys of this service",
             table_index=4,
             keys=(_key("tables", "from_table", "table_name"), _key("tables", "target_table", "table_name")),
         ),
@@ -104,12 +104,12 @@ SCHEMA = Schema(
             NAME,
             "key_columns",
             KEY_COLUMNS,
-            "description of foreign key columns in this dataset",
+            "Description of foreign key columns of this service",
             table_index=5,
             keys=(_key("keys", "key_id"),),
         ),
     ),
-    description="tables that describe the tables, columns and keys that can be queried here",
+    description="Tables that describe the tables, columns and keys that can be queried here",
     schema_index=1000,
 )
 

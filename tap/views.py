@@ -36,13 +36,15 @@ def root(request: HttpRequest) -> HttpResponse:
     if "text/html" not in request.headers.get("Accept", ""):
         return HttpResponseRedirect(f"{base_url(request)}/tap/capabilities")
     manifest = archive.ready()
+    found = tap_examples.examples(manifest.schemas)
     return render(
         request,
         "tap/root.html",
         {
             "url": f"{base_url(request)}/tap",
             "schemas": manifest.schemas,
-            "examples": tap_examples.examples(manifest.schemas),
+            "examples": found,
+            "query": Parameters(request.GET).get("QUERY") or found[0].query,
             "formats": [form.name for form in FORMATS],
             "limits": workers.query_settings(),
         },

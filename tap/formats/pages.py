@@ -17,6 +17,7 @@ STYLE = (
     "body{font:14px sans-serif;margin:1.5em}table{border-collapse:collapse}"
     "th,td{border:1px solid #ccc;padding:.2em .5em;text-align:left;vertical-align:top}"
     "th{background:#eee;position:sticky;top:0}th small{font-weight:normal;color:#555}"
+    "td{white-space:nowrap}.notice{background:#fff3cd;padding:.5em}"
     "td.n{text-align:right;font-variant-numeric:tabular-nums}pre{white-space:pre-wrap}"
 )
 NUMERIC = ("unsignedByte", "short", "int", "long", "float", "double")
@@ -45,10 +46,13 @@ class HTML:
             + "</th>"
             for column in columns
         )
+        notice = f'<p class="notice">{escape(info.notice)}</p>\n' if info.notice else ""
         yield (
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>Query result</title><style>{STYLE}</style></head><body>\n<h1>Query result</h1>\n"
+            '<title>Query result</title><link rel="icon" href="data:,">'
+            f"<style>{STYLE}</style></head>"
+            f"<body>\n<h1>Query result</h1>\n{notice}"
             f"<table><thead><tr>{heads}</tr></thead><tbody>\n"
         ).encode()
         for batch in batches:
