@@ -76,7 +76,7 @@ class CompiledQuery:
         count = ir.Aggregate(
             ir.Kind.INTEGER, column_of(ir.Kind.INTEGER, "count", ucd="meta.number"), "COUNT", ()
         )
-        body = ir.Select(False, [(count, "c1")], [ir.DerivedSource(inner, alias)])
+        body = ir.Select(False, [(count, "c1")], [ir.DerivedSource(inner, alias)], grouped=True)
         query = ir.Query(body, (count.meta,), ("c1",), named=self._query.named)
         return self._again(query, (count.meta,))
 

@@ -103,6 +103,8 @@ class Emitter:
     def __init__(self) -> None:
         self.stored: set[str] = set()
         """Aliases of stored tables: their columns have their declared types."""
+        self.indexes = True
+        """Whether index columns can be named here: not beside aggregates."""
 
     # Queries
 
@@ -133,11 +135,7 @@ class Emitter:
         if isinstance(query.body, ir.Select):
             for source in query.body.sources:
                 self._note(source)
-            columns = [
-                f"{self.output(expr)} AS {quoted(name)}" for (expr, _), name in zip(query.body.items, names)
-            ]
-            text = self._select(query.body, columns)
-            return text + self._order(query) + self._window(limit, query.offset)
+            return self._select(query, names, self.output) + self._window(limit, query.offset)
         inner = ir.Query(query.body, query.outputs, query.names)
         columns = []
         for column, old, new in zip(query.outputs, query.names, names):
@@ -155,8 +153,9 @@ class Emitter:
         if isinstance(body, ir.Select):
             for source in body.sources:
                 self._note(source)
-            columns = [f"{self.value(expr)} AS {quoted(name)}" for expr, name in body.items]
-            return self._bounded(self._select(body, columns) + self._order(query) + tail)
+            return self._bounded(
+                self._select(query, tuple(name for _, name in body.items), self.value) + tail
+            )
         if isinstance(body, ir.SetOperation):
             text = self._set_operation(body, query)
         else:
@@ -178,19 +177,27 @@ class Emitter:
         names = ", ".join(quoted(name) for name in query.names)
         return f"SELECT {names} FROM ({sides[0]} {body.op}{keep} {sides[1]}) AS u"
 
-    def _select(self, body: ir.Select, columns: list[str]) -> str:
-        parts = ["SELECT DISTINCT " if body.distinct else "SELECT ", ", ".join(columns), " FROM "]
-        parts.append(", ".join(self.source(source) for source in body.sources))
-        if body.where is not None:
-            parts.append(f" WHERE {self.value(body.where)}")
-        if body.group_by:
-            parts.append(f" GROUP BY {', '.join(self._group_key(key) for key in body.group_by)}")
-        if body.having is not None:
-            parts.append(f" HAVING {self.value(body.having)}")
-        return "".join(parts)
+    def _select(self, query: ir.Query, names: tuple[str, ...], write: Callable[[ir.Expr], str]) -> str:
+        """SELECT to ORDER BY; `write` makes the text of an item."""
+        body = query.body
+        assert isinstance(body, ir.Select)
+        outside, self.indexes = self.indexes, True
+        sources = ", ".join(self.source(source) for source in body.sources)
+        where = f" WHERE {self.value(body.where)}" if body.where is not None else ""
+        self.indexes = not body.grouped
+        columns = ", ".join(f"{write(expr)} AS {quoted(name)}" for (expr, _), name in zip(body.items, names))
+        keys = ", ".join(self._group_key(key) for key in body.group_by)
+        group = f" GROUP BY {keys}" if keys else ""
+        having = f" HAVING {self.value(body.having)}" if body.having is not None else ""
+        order = self._order(query)
+        self.indexes = outside
+        distinct = "DISTINCT " if body.distinct else ""
+        return f"SELECT {distinct}{columns} FROM {sources}{where}{group}{having}{order}"
 
     def _group_key(self, key: ir.Expr) -> str:
-        # A bare integer would be the number of a column.
+        # A bare integer would be the number of a column; timestamps are grouped as stored, since they come out so.
+        if isinstance(key, ir.Ref) and key.kind is Kind.TIMESTAMP:
+            return self._name(key)
         text = self.value(key)
         return f"CAST({text} AS {TYPES[key.meta.datatype]})" if isinstance(key, ir.Const) else text
 
@@ -305,7 +312,8 @@ class Emitter:
         distinct = "DISTINCT " if expr.distinct else ""
         value = self.value(expr.args[0])
         if expr.op == "STRING_AGG":
-            return f"string_agg({value}, {self.value(expr.args[1])} ORDER BY {value})"
+            order = "" if isinstance(expr.args[0], ir.Const) else f" ORDER BY {value}"
+            return f"string_agg({value}, {self.value(expr.args[1])}{order})"
         text = f"{expr.op.lower()}({distinct}{value})"
         if expr.op == "SUM":
             return f"CAST({text} AS {TYPES[expr.meta.datatype]})"

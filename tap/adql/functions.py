@@ -1,6 +1,6 @@
 """Functions that exact geometry needs in DuckDB, vectorised over Arrow: `register(connection)` adds them.
 
-DuckDB calls them with some 2,000 rows at a time and leaves out rows where an argument is NULL.  Values that are no
+DuckDB calls them with some 2,000 rows at a time; where an argument is NULL, so is the result.  Values that are no
 shape (a latitude of 95 degrees in a column, a polygon of two vertices) give NULL, as a comparison with NULL does;
 constants were checked when the query was compiled.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -312,7 +312,31 @@ FUNCTIONS: dict[str, tuple[Callable[..., pa.Array], list[str], str]] = {
 }
 
 
+_ARROW = {_D: pa.float64(), _L: pa.list_(pa.float64()), _I: pa.int64(), _B: pa.bool_()}
+
+
+def _strict(function: Callable[..., pa.Array], returns: str) -> Callable[..., pa.Array]:
+    """The function on the rows that have all arguments; NULL in the others."""
+
+    @wraps(function)
+    def called(*columns: Column) -> pa.Array:
+        arrays = [_array(column) for column in columns]
+        missing = [array for array in arrays if array.null_count]
+        if not missing:
+            return function(*arrays) if len(arrays[0]) else pa.array([], _ARROW[returns])
+        valid = np.logical_and.reduce([array.is_valid().to_numpy(zero_copy_only=False) for array in missing])
+        if not valid.any():
+            return pa.nulls(len(valid), _ARROW[returns])
+        kept = pa.array(valid)
+        result = function(*(array.filter(kept) for array in arrays))
+        return result.take(pa.array(np.cumsum(valid) - 1, mask=~valid))
+
+    return called
+
+
 def register(connection: Any) -> None:
     """Add the functions to a DuckDB connection; once per connection, before its configuration is locked."""
     for name, (function, parameters, returns) in FUNCTIONS.items():
-        connection.create_function(name, function, parameters, returns, type="arrow")
+        connection.create_function(
+            name, _strict(function, returns), parameters, returns, type="arrow", null_handling="special"
+        )

@@ -343,6 +343,8 @@ class Select:
     where: Expr | None = None
     group_by: list[Expr] = field(default_factory=list)
     having: Expr | None = None
+    grouped: bool = False
+    """Whether rows are aggregated, so that index columns are out of reach after WHERE."""
 
 
 @dataclass(slots=True)

@@ -122,6 +122,7 @@ class Resolver:
             select.having = expressions.condition(node.having)
         result.order_by = [self._sort_key(key, result, items, expressions) for key in query.order_by]
         if node.group_by or node.having is not None or expressions.found_aggregate:
+            select.grouped = True
             self._check_grouping(node, query, select, result, items, scope)
         elif not node.distinct:
             companions(result, select)

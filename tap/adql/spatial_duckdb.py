@@ -77,7 +77,7 @@ def encoded(emitter: Emitter, expr: Expr) -> str:
     """A geometry in the form that exact tests take (`shapes.Shape.encode`)."""
     if isinstance(expr, ir.Fixed):
         return numbers(expr.shape.encode())
-    if isinstance(expr, ir.Ref) and expr.region is not None:
+    if isinstance(expr, ir.Ref) and expr.region is not None and emitter.indexes:
         return f'{expr.region.source}."{expr.region.names[0]}"'
     text = emitter.value(expr)
     return (
@@ -116,7 +116,7 @@ def parse_dali(emitter: Emitter, expr: ir.Call) -> str:
 
 def healpix_index(emitter: Emitter, expr: ir.Call) -> str:
     order, lon, lat = expr.args
-    index = _index(lon, lat)
+    index = _index(emitter, lon, lat)
     fixed_order = constant(order)
     if index is not None and fixed_order is not None:
         return f'({index.source}."{index.healpix}" >> {2 * (29 - int(fixed_order))})'
@@ -127,9 +127,9 @@ def healpix_index(emitter: Emitter, expr: ir.Call) -> str:
 # Predicates
 
 
-def _index(lon: Expr, lat: Expr) -> ir.PositionIndex | None:
+def _index(emitter: Emitter, lon: Expr, lat: Expr) -> ir.PositionIndex | None:
     """The index that covers a pair of columns."""
-    if isinstance(lon, ir.Ref) and isinstance(lat, ir.Ref):
+    if isinstance(lon, ir.Ref) and isinstance(lat, ir.Ref) and emitter.indexes:
         index = lon.position
         if index is not None and index == lat.position and (lon.name, lat.name) == (index.lon, index.lat):
             return index
@@ -187,7 +187,7 @@ def within(emitter: Emitter, expr: ir.Within) -> str:
     lon, lat = _double(emitter, a.lon), _double(emitter, a.lat)
     x, y = constant(b.lon), constant(b.lat)
     if x is not None and y is not None and radius is not None and len(lon + lat) < _INLINE:
-        index = _index(a.lon, a.lat)
+        index = _index(emitter, a.lon, a.lat)
         shape = Shape(ShapeKind.CIRCLE, unit_vector(x, y), math.radians(max(0.0, min(radius, 180.0))))
         filtered = ranges(index, shape) if index is not None else ""
         return _all(filtered, in_cone(lon, lat, (float(x), float(y)), radius, expr.strict))
@@ -200,7 +200,8 @@ def within(emitter: Emitter, expr: ir.Within) -> str:
     if radius is not None and 0 <= radius < 180:
         return f"({square} {less} {number(math.sin(math.radians(radius) / 2) ** 2)})"
     bound = f"pow(sin(radians(least({limit}, 180.0e0)) / 2), 2)"
-    return f"({limit} >= 0 AND {square} {less} {bound})"
+    # DuckDB takes NaN for larger than any number.
+    return f"({limit} >= 0 AND NOT isnan({limit}) AND {square} {less} {bound})"
 
 
 def spatial(emitter: Emitter, expr: ir.Spatial) -> str:
@@ -216,7 +217,7 @@ def spatial(emitter: Emitter, expr: ir.Spatial) -> str:
         exact = f"{mirrored}({second}, {first})"
     else:
         exact = f"{name}({first}, {second})"
-    meet = _caps(a, b)
+    meet = _caps(a, b) if emitter.indexes else None
     if not meet:
         return exact
     # CASE, since it is sure to evaluate the dear test on the rows alone that pass the filter.
@@ -226,7 +227,7 @@ def spatial(emitter: Emitter, expr: ir.Spatial) -> str:
 
 def _point_in(emitter: Emitter, place: ir.Point, shape: Shape) -> str:
     lon, lat = _double(emitter, place.lon), _double(emitter, place.lat)
-    index = _index(place.lon, place.lat)
+    index = _index(emitter, place.lon, place.lat)
     filtered = ranges(index, shape) if index is not None else ""
     if shape.kind is ShapeKind.CIRCLE and len(lon + lat) < _INLINE:
         return _all(filtered, in_cone(lon, lat, lon_lat(shape.centre), math.degrees(shape.radius), False))

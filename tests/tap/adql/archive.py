@@ -60,7 +60,9 @@ FIELDS = Table(
     position=("s_ra", "s_dec"),
     region="s_region",
 )
-UPLOAD = Table("tap_upload", "mine", (column("ra", unit="deg"), column("dec", unit="deg"), column("label", "char")))
+UPLOAD = Table(
+    "tap_upload", "mine", (column("ra", unit="deg"), column("dec", unit="deg"), column("label", "char"))
+)
 
 SCHEMAS = (Schema("survey", (STARS, EXTRA)), Schema("ivoa", (FIELDS,)))
 BASE_URL = "https://example.org"

@@ -64,7 +64,7 @@ def test_cones_are_covered_and_not_much_more(radius):
         x, y = oracle.around(rng, lon, lat, radius, 2000)
         assert covered(shape, x, y)[points_in(shape, x, y)].all()
         assert len(cover.ranges(shape)) <= cover.MAX_RANGES
-        if 0.1 <= radius:
+        if radius >= 0.1:
             assert fraction(shape) < 3 * math.sin(math.radians(radius) / 2) ** 2
 
 
