@@ -10,8 +10,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from gateway.vo.caller import Caller
 from gateway.vo.dali import Parameters
 from gateway.vo.errors import Forbidden, Gone, NotAuthenticated, NotFound, UsageError
+from gateway.vo.files import serve_file
 from obscore import datalink, definition, lookup, rights, vosi
-from obscore.fileresponse import serve_file
 from obscore.inputs import check_unchanged
 from obscore.models import ArchiveFile, Collection, Observation, Role
 
