@@ -12,6 +12,7 @@ from django.urls import NoReverseMatch, reverse
 
 from gateway.vo.caller import Caller
 from gateway.vo.errors import GatewayError
+from obscore.models import Target
 from uws.inputs import resolve
 
 log = logging.getLogger("vogate.portal")
@@ -57,7 +58,20 @@ def obscore_rows(identifiers: Sequence[str], caller: Caller) -> dict[str, dict[s
         # The form works without rows: it is not filled from them, and titles are identifiers.
         log.warning("rows of inputs: %s", error)
         return {}
-    return {row["obs_publisher_did"]: row for row in table.to_pylist()}
+    rows = table.to_pylist()
+    _add_targets(rows)
+    return {row["obs_publisher_did"]: row for row in rows}
+
+
+def _add_targets(rows: list[dict[str, Any]]) -> None:
+    """Add the positions of the targets (`target_ra`, `target_dec`), which ObsCore has no columns for."""
+    names = {row.get("target_name") for row in rows}
+    targets = Target.objects.filter(name__in=names, ra__isnull=False).select_related("collection")
+    positions = {(one.collection.name, one.name): (one.ra, one.dec) for one in targets}
+    for row in rows:
+        found = positions.get((row.get("obs_collection", ""), row.get("target_name", "")))
+        if found is not None:
+            row["target_ra"], row["target_dec"] = found
 
 
 def describe(identifiers: Iterable[str], caller: Caller) -> list[ChosenInput]:

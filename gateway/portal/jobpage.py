@@ -34,6 +34,8 @@ class ResultView:
     product: Product | None = None
     picture: JobResult | None = None
     """A picture of the same thing (the tool's PNG of a FITS image)."""
+    table: JobResult | None = None
+    """The points of a plot as a VOTable, which is what other programs take."""
 
     @property
     def id(self) -> str:
@@ -57,8 +59,9 @@ class ResultView:
         return size_text(self.result.size)
 
     @property
-    def mtype(self) -> str:
-        return mtype_of(self.result, self.kind)
+    def mtypes(self) -> str:
+        """SAMP messages that it can be sent with, the best first, with blanks between them."""
+        return " ".join(mtypes_of(self.result, self.kind))
 
     @property
     def is_figure(self) -> bool:
@@ -66,52 +69,51 @@ class ResultView:
         return self.kind in (*PLOTS, "fits-image", "image")
 
 
-def mtype_of(result: JobResult, kind: str) -> str:
-    """The SAMP message that this file is sent with; empty if none fits."""
+def mtypes_of(result: JobResult, kind: str) -> tuple[str, ...]:
+    """The SAMP messages that a file can be sent with, the best first; none if no application would know it."""
     media_type, name = result.media_type.lower(), result.file_name.lower()
     if kind == "fits-image":
-        return "image.load.fits"
+        return ("image.load.fits",)
     if "fits" in media_type or name.endswith((".fits", ".fits.gz", ".pha")):
-        return "spectrum.load.ssa-generic" if _is_spectrum(result) else "table.load.fits"
+        # A PHA file is a spectrum; the responses beside it are tables only.
+        return ("spectrum.load.ssa-generic", "table.load.fits") if _is_pha(name) else ("table.load.fits",)
     if "votable" in media_type or name.endswith((".vot", ".votable")):
-        return "table.load.votable"
-    return ""
+        return ("table.load.votable",)
+    return ()
 
 
-def _is_spectrum(result: JobResult) -> bool:
-    """A PHA file is a spectrum; response files and tables beside it are not."""
-    parameters = result.media_type.lower().partition(";")[2]
-    return "spectrum" in parameters or PurePath(result.file_name).suffix.lower() == ".pha"
+def _is_pha(name: str) -> bool:
+    stem = name.partition(".")[0]
+    return name.endswith(".pha") or stem.startswith("pha_") or stem.endswith("_pha")
 
 
 def result_views(results: list[JobResult]) -> list[ResultView]:
     """The results that the page shows inline: those that the tool's description gives a preview."""
-    shown = [one for one in results if one.preview not in ("", "none")]
-    pictures = {PurePath(one.file_name).stem: one for one in shown if one.preview == "image"}
-    views = []
-    taken = set()
-    for one in shown:
-        if one.preview == "fits-image":
-            picture = pictures.get(PurePath(one.file_name).stem)
-            if picture is not None:
-                taken.add(picture.pk)
-            views.append(_view(one, True, picture))
-        elif one.preview != "image":
-            views.append(_view(one, True))
-    views += [_view(one, True) for one in shown if one.preview == "image" and one.pk not in taken]
+    shown = [one for one in results if one.preview not in ("", "none", "pdf")]
+    views = [_view(one, True, *_companions(one, results)) for one in shown]
+    taken = {view.picture.pk for view in views if view.picture is not None}
     order = {"fits-image": 0, "spectrum": 1, "lightcurve": 2, "image": 3}
-    return sorted(views, key=lambda view: (order.get(view.kind, 9), view.result.position))
+    views.sort(key=lambda view: (order.get(view.kind, 9), view.result.position))
+    return [view for view in views if view.result.pk not in taken]
+
+
+def _companions(result: JobResult, results: list[JobResult]) -> tuple[JobResult | None, JobResult | None]:
+    """The picture of the same name, and the table of a plot's points."""
+    picture = table = None
+    if result.preview in ("fits-image", *PLOTS):
+        stem = PurePath(result.file_name).stem
+        picture = next(
+            (one for one in results if one.preview == "image" and PurePath(one.file_name).stem == stem), None
+        )
+    if result.preview in PLOTS:
+        table = next((one for one in results if mtypes_of(one, "") == ("table.load.votable",)), None)
+    return picture, table
 
 
 def view_of(result: JobResult) -> ResultView:
     """One result alone, whatever it is."""
-    pictures = [
-        one
-        for one in JobResult.objects.filter(job=result.job_id, preview="image").select_related("job")
-        if PurePath(one.file_name).stem == PurePath(result.file_name).stem and one.pk != result.pk
-    ]
-    is_image = result.preview == "fits-image"
-    return _view(result, True, pictures[0] if pictures and is_image else None)
+    siblings = list(JobResult.objects.filter(job=result.job_id).select_related("job"))
+    return _view(result, True, *_companions(result, siblings))
 
 
 def view_of_listed(result: JobResult) -> ResultView:
@@ -119,10 +121,12 @@ def view_of_listed(result: JobResult) -> ResultView:
     return _view(result, False)
 
 
-def _view(result: JobResult, previews: bool, picture: JobResult | None = None) -> ResultView:
+def _view(
+    result: JobResult, previews: bool, picture: JobResult | None = None, table: JobResult | None = None
+) -> ResultView:
     kind = kind_of(result.preview, result.media_type, result.file_name)
     if not previews:
-        return ResultView(result, kind, picture=picture)
+        return ResultView(result, kind)
     preview = read(result.path, kind, result.media_type)
     numbers = None
     if preview.kind in PLOTS:
@@ -130,7 +134,7 @@ def _view(result: JobResult, previews: bool, picture: JobResult | None = None) -
             numbers = product(preview.kind, preview.data)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             preview = Preview("problem", text=f"No preview: {error}")
-    return ResultView(result, preview.kind, preview, numbers, picture)
+    return ResultView(result, preview.kind, preview, numbers, picture, table)
 
 
 def parameter_rows(job: Job, tool: Tool | None) -> list[dict[str, Any]]:

@@ -82,9 +82,11 @@ print(job.url)
 job.wait()
 job.raise_if_error()
 for result in job.results:
-    with open(result.id_, "wb") as file:
-        file.write(session.get(result.href).content)
-    print(result.id_, result.mimetype)
+    answer = session.get(result.href)
+    name = answer.headers["Content-Disposition"].partition("filename=")[2].strip('"')
+    with open(name, "wb") as file:
+        file.write(answer.content)
+    print(name, result.mimetype)
 """
 
 

@@ -176,7 +176,7 @@ def test_products_carry_the_samp_message_that_fits_them(client):
         "counts.fits": "image.load.fits",
         "flux.vot": "table.load.votable",
         "events.fits": "table.load.fits",
-        "pha_obs23523.fits": "table.load.fits",
+        "pha_obs23523.fits": "spectrum.load.ssa-generic table.load.fits",
     }
 
 

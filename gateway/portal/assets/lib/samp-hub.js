@@ -138,8 +138,7 @@ export async function sendTo(conn, id, mtype, params) {
   return remark;
 }
 
-/** Send to every subscribed client; how many there were. */
-export async function sendToAll(conn, mtype, params) {
-  const recipients = await call(conn, "notifyAll", [new samp.Message(mtype, ascii(params))]);
-  return recipients.length;
+/** Send to one client without waiting for what it makes of it. */
+export function notify(conn, id, mtype, params) {
+  return call(conn, "notify", [id, new samp.Message(mtype, ascii(params))]);
 }

@@ -1,5 +1,5 @@
 // The menu of a send button, and the line that says what became of a message.
-import { HubError, clientsFor, connect, disconnect, isConnected, sendTo, sendToAll } from "./samp-hub.js";
+import { HubError, clientsFor, connect, disconnect, isConnected, notify, sendTo } from "./samp-hub.js";
 import { shareable } from "./signed.js";
 
 const KINDS = { "table.load.votable": "table", "table.load.fits": "table", "image.load.fits": "image" };
@@ -57,42 +57,49 @@ function clientMetadata() {
   };
 }
 
-/** What a button stands for: [{mtype, url, name}]. */
+const mtypesOf = (text) => (text || "").split(/\s+/).filter(Boolean);
+
+/** What a button stands for: [{mtypes, url, name, format}]; the best message type first. */
 function itemsOf(button) {
   if (button.dataset.samp) {
-    return [{ mtype: button.dataset.samp, url: button.dataset.url, name: button.dataset.name || "product", format: button.dataset.format }];
+    return [{ mtypes: mtypesOf(button.dataset.samp), url: button.dataset.url, name: button.dataset.name || "product", format: button.dataset.format }];
   }
   const container = document.querySelector(button.dataset.sampSelected) ?? document;
   return [...container.querySelectorAll("[data-samp-item]:checked")].map((box) => ({
-    mtype: box.dataset.mtype,
+    mtypes: mtypesOf(box.dataset.mtype),
     url: box.dataset.url,
     name: box.dataset.name || "product",
     format: box.dataset.format,
   }));
 }
 
-async function message(item) {
+async function message(item, mtype) {
   const { url } = await shareable(item.url);
   const params = { url, name: item.name };
   // The same id each time, so that an application replaces what it loaded before.
   const id = new URL(item.url, location.href).href;
-  if (item.mtype === "spectrum.load.ssa-generic") {
+  if (mtype === "spectrum.load.ssa-generic") {
     const extension = new URL(url).pathname.split(".").pop().toLowerCase();
     const format = item.format || FORMATS[extension] || "application/fits";
     return { ...params, "spectrum-id": id, meta: { "Access.Reference": url, "Access.Format": format, "vox:spectrum_title": item.name } };
   }
-  return { ...params, [`${KINDS[item.mtype] ?? "table"}-id`]: id };
+  return { ...params, [`${KINDS[mtype] ?? "table"}-id`]: id };
 }
 
+const kindsOf = (items) => [...new Set(items.flatMap((item) => item.mtypes))];
 const counted = (items) => (items.length === 1 ? items[0].name : `${items.length} products`);
 
+/** The message type by which this client takes the item, if there is one. */
+const fitting = (client, item) => item.mtypes.find((mtype) => client.mtypes.has(mtype));
+
 async function sendToOne(conn, client, items) {
-  const wanted = items.filter((item) => client.mtypes.has(item.mtype));
+  const wanted = items.filter((item) => fitting(client, item));
   const problems = [];
   const remarks = new Set();
   for (const item of wanted) {
     try {
-      const remark = await sendTo(conn, client.id, item.mtype, await message(item));
+      const mtype = fitting(client, item);
+      const remark = await sendTo(conn, client.id, mtype, await message(item, mtype));
       if (remark) remarks.add(remark);
     } catch (error) {
       problems.push(`${item.name}: ${error.message}`);
@@ -106,8 +113,17 @@ async function sendToOne(conn, client, items) {
 }
 
 async function sendToEach(conn, items) {
-  let receivers = 0;
-  for (const item of items) receivers = Math.max(receivers, await sendToAll(conn, item.mtype, await message(item)));
+  const clients = await clientsFor(conn, kindsOf(items));
+  const reached = new Set();
+  for (const item of items) {
+    for (const client of clients) {
+      const mtype = fitting(client, item);
+      if (!mtype) continue;
+      await notify(conn, client.id, mtype, await message(item, mtype));
+      reached.add(client.id);
+    }
+  }
+  const receivers = reached.size;
   if (receivers) say(`Sent ${counted(items)} to ${receivers} application${receivers === 1 ? "" : "s"}.`);
   else say("No application that takes this is connected to the hub. Start TOPCAT or Aladin and try again.", true);
 }
@@ -192,7 +208,7 @@ async function list(items) {
     const conn = await connect(clientMetadata(), () =>
       show(note("A SAMP hub is running. Allow the connection in its window."), ...fallbacks(items)),
     );
-    const clients = await clientsFor(conn, [...new Set(items.map((item) => item.mtype))]);
+    const clients = await clientsFor(conn, kindsOf(items));
     if (current !== owner || !menu.matches(":popover-open")) return undefined;
     if (!clients.length) {
       return show(note("The hub is running, but no application that takes this is connected."), entry("Look again", () => list(items)), ...fallbacks(items));
