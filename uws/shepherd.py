@@ -105,7 +105,7 @@ class Shepherd:
         self.why = ""
         self.detail = ""
         self.status: int | None = None
-        self.usage: resource.struct_rusage | None = None
+        self.cpu_seconds = 0.0
         self.peak_kb = 0
         self.child = 0
         self.logs = Logs(folder, int(spec.get("log_bytes", 10 << 20)))
@@ -161,8 +161,11 @@ class Shepherd:
                 return
             if pid == 0:
                 return
+            # All of them count: bubblewrap leaves the tool's own usage with an orphan of its.
+            self.cpu_seconds += usage.ru_utime + usage.ru_stime
+            self.peak_kb = max(self.peak_kb, usage.ru_maxrss)
             if pid == self.child:
-                self.status, self.usage = status, usage
+                self.status = status
 
     def descendants(self) -> list[int]:
         children: dict[int, list[int]] = {}
@@ -290,7 +293,6 @@ class Shepherd:
 
     def leave_record(self, began: float) -> None:
         code = None if self.status is None else os.waitstatus_to_exitcode(self.status)
-        usage = self.usage
         write_json(
             self.folder,
             "exit.json",
@@ -300,8 +302,8 @@ class Shepherd:
                 "detail": self.detail,
                 "began": began,
                 "ended": time.time(),
-                "cpu_seconds": usage.ru_utime + usage.ru_stime if usage else None,
-                "max_rss_kb": max(self.peak_kb, usage.ru_maxrss if usage else 0),
+                "cpu_seconds": round(self.cpu_seconds, 4),
+                "max_rss_kb": self.peak_kb,
                 "platform": self.spec.get("platform", ""),
             },
         )

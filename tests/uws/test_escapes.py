@@ -155,6 +155,18 @@ def test_abort_leaves_no_process_not_even_a_deaf_grandchild_in_a_session_of_its_
     assert job.attempts.get().outcome == AttemptOutcome.ABORTED
 
 
+@pytest.mark.parametrize("box", [pytest.param(True, marks=boxed), False])
+def test_what_a_tool_used_is_written_down(box, settings):
+    settings.SITE.raw["jobs"] = {"sandbox": "auto" if box else "none"}
+    try:
+        job = work(make_job(run=True, action="burn"))
+    finally:
+        del settings.SITE.raw["jobs"]
+    attempt = job.attempts.get()
+    assert attempt.cpu_seconds >= 0.3
+    assert attempt.max_rss_kb >= 60_000_000 // 1024
+
+
 def test_what_a_tool_leaves_running_is_ended_with_it():
     job = work(make_job(run=True, action="grandchild", seconds=0))
     assert job.phase == "COMPLETED", job.error_message
