@@ -38,7 +38,7 @@ def run_tool(watch: Watch, results: str, tool: str, rows: int) -> str:
     page.get_by_role("button", name="Analyse").click()
     page.locator(f"[formaction*='/tools/{tool}'], a[href*='/tools/{tool}']").first.click()
     page.wait_for_url("**/tools/**")
-    page.locator("#tool-form").get_by_role("button", name="Run", exact=True).last.click()
+    page.locator("#tool-form button.btn-primary[value=run]").click()
     page.wait_for_url("**/jobs/*/")
     return str(page.url).removeprefix(watch.base)
 
