@@ -16,6 +16,9 @@ from tap.adql.extensions import Extension
 MAX_CHAIN = 200
 """Most operands of one arithmetic expression; databases nest them."""
 
+MAX_CONDITIONS = 5000
+"""Most conditions of one chain of AND or OR; databases take a time that grows with their square."""
+
 
 class Problem(Exception):
     """A fault at an offset; the parser, which has the text, makes it a QueryError."""
@@ -196,10 +199,13 @@ class Builder(Transformer):
     # Conditions
 
     def expression(self, c: list[Any]) -> tree.Logic:
-        return tree.Logic(c[0].at, "OR", tuple(condition_of(node) for node in c[::2]))
+        if len(c) > 2 * MAX_CONDITIONS:
+            hint = "Use IN (...), or upload a table and join it."
+            raise Problem(c[0].at, f"{MAX_CONDITIONS} conditions may be joined at most.", hint)
+        operator: Any = c[1].type
+        return tree.Logic(c[0].at, operator, tuple(condition_of(node) for node in c[::2]))
 
-    def conjunction(self, c: list[Any]) -> tree.Logic:
-        return tree.Logic(c[0].at, "AND", tuple(condition_of(node) for node in c[::2]))
+    conjunction = expression
 
     def not_(self, c: list[Any]) -> tree.Not:
         return tree.Not(c[0].start_pos, condition_of(c[1]))
@@ -263,14 +269,14 @@ class Builder(Transformer):
     def integer(self, c: list[Any]) -> tree.Number:
         text = str(c[0])
         value: int | float = int(text) if len(text) < 20 else float(text)
-        if isinstance(value, int) and value > 2**63 - 1:
-            value = float(value)
+        if value > 2**63 - 1:
+            return self.decimal(c)
         return tree.Number(c[0].start_pos, value, text)
 
     def decimal(self, c: list[Any]) -> tree.Number:
         value = float(c[0])
         if value == float("inf"):
-            raise Problem(c[0].start_pos, f"{c[0]} is larger than a double can be.")
+            raise Problem(c[0].start_pos, f"{c[0][:20]} is larger than a double can be.")
         return tree.Number(c[0].start_pos, value, str(c[0]))
 
     def hexadecimal(self, c: list[Any]) -> tree.Number:

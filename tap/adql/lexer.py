@@ -121,6 +121,10 @@ def tokens(text: str) -> Iterator[Token]:
             f"The query has {len(text)} characters; this service reads {MAX_LENGTH} at most.",
             hint="Put long lists into a table and upload it.",
         )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise error_at(text, error.start, "The query is not valid Unicode.") from None
     if "\x00" in text:
         raise error_at(text, text.index("\x00"), "The query has a NUL character.")
     offset, end, count, depth, operations = 0, len(text), 0, 0, 0

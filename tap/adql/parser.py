@@ -114,7 +114,11 @@ def _explain(text: str, error: UnexpectedToken) -> QueryError:
         opened = text.count("(") > text.count(")")
         what = "Close the parenthesis." if opened else ""
         listed = _listed(accepted)
-        hint = what or (f"Expected {listed}." if listed else "")
+        hint = (
+            what
+            or _context_hint(text, len(text), token, accepted)
+            or (f"Expected {listed}." if listed else "")
+        )
         return error_at(text, len(text.rstrip()), "The query ends too early.", hint)
     at, word = token.start_pos or 0, str(token)
     upper = word.upper()

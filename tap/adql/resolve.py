@@ -7,7 +7,7 @@ from dataclasses import replace
 from gateway.vo.columns import Column, Table
 from tap.adql import ir, tree
 from tap.adql.build import Problem
-from tap.adql.catalogue import Catalogue, matches
+from tap.adql.catalogue import UPLOAD_SCHEMA, Catalogue, matches
 from tap.adql.expressions import Expressions
 from tap.adql.grouping import check_grouped
 from tap.adql.ir import Kind
@@ -15,6 +15,9 @@ from tap.adql.joins import merge
 from tap.adql.metadata import as_result, kind_of, widest
 from tap.adql.outputs import companions, output_name, without_companions
 from tap.adql.scope import Scope, Source, query_entries, table_entries
+
+MAX_SOURCES = 50
+"""Most tables of one FROM; databases plan more of them slowly."""
 
 
 class Resolver:
@@ -232,6 +235,8 @@ class Resolver:
             resolved, visible = self._source(source, scope)
             sources.append(resolved)
             scope.visible += visible
+        if len(scope.sources) > MAX_SOURCES:
+            raise Problem(node.sources[0].at, f"One query may join {MAX_SOURCES} tables at most.")
         return sources
 
     def _source(self, node: tree.Source, scope: Scope) -> tuple[ir.Source, list]:
@@ -266,6 +271,8 @@ class Resolver:
         self.tables.add((table.schema, table.name))
         names = (node.alias.name,) if node.alias else (table.schema, table.name)
         entries = table_entries(table, alias, self.base_url)
+        if table.live:  # its rows are sent along, as those of uploads are (tap.live)
+            return ir.TableSource(UPLOAD_SCHEMA, f"{table.schema}.{table.name}", alias), names, entries
         return ir.TableSource(table.schema, table.name, alias), names, entries
 
     def _join(
