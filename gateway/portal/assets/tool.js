@@ -21,10 +21,11 @@ function showApplicable() {
 let timer;
 
 async function updateScripts() {
+  // `form.action` would be the buttons of that name.
   const data = new FormData(form);
   data.set("action", "script");
   try {
-    const response = await fetch(form.action, { method: "POST", body: data, headers: { Accept: "application/json" } });
+    const response = await fetch(form.getAttribute("action"), { method: "POST", body: data, headers: { Accept: "application/json" } });
     if (!response.ok) return;
     const place = document.getElementById("scripts");
     const open = [...place.querySelectorAll("details")].map((one) => one.open);
