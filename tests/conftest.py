@@ -66,6 +66,8 @@ def chromium() -> Iterator[object]:
 
     from tests.support.browser import CHROMIUM_OPTIONS
 
+    # Playwright keeps an event loop in this thread, where Django would refuse every test its database.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS)
         yield browser
