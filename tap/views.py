@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from gateway.vo import vosi
 from gateway.vo.dali import Parameters
-from gateway.vo.errors import GatewayError, NotFound, UsageError
+from gateway.vo.errors import Busy, GatewayError, NotFound, UsageError
 from tap import archive, service, workers
 from tap import capabilities as tap_capabilities
 from tap import examples as tap_examples
@@ -109,9 +109,12 @@ def availability(request: HttpRequest) -> HttpResponse:
     notes: list[str] = []
     try:
         service.fetch("SELECT TOP 1 schema_name FROM tap_schema.schemas", request.caller, seconds=10)  # type: ignore[attr-defined]
+        available = True
+    except Busy as error:  # there is much to do, and it is being done
+        available, notes = True, [str(error)]
     except GatewayError as error:
-        notes.append(str(error))
-    document = vosi.availability(not notes, up_since=STARTED, notes=notes)
+        available, notes = False, [str(error)]
+    document = vosi.availability(available, up_since=STARTED, notes=notes)
     return HttpResponse(document, content_type=vosi.TYPE)
 
 

@@ -16,6 +16,7 @@ from tests.tap import catalogue
 def empty_archive(tmp_path: Path, settings) -> Path:
     """An archive folder of this test's own, with nothing in it."""
     settings.VOGATE_ARCHIVE = tmp_path / "archive"
+    settings.VOGATE_LIVE_SCHEMAS = []  # other rooms' tables
     return settings.VOGATE_ARCHIVE
 
 
@@ -25,7 +26,7 @@ def published_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from django.test import override_settings
 
     folder = tmp_path_factory.mktemp("published")
-    with override_settings(VOGATE_ARCHIVE=folder):
+    with override_settings(VOGATE_ARCHIVE=folder, VOGATE_LIVE_SCHEMAS=[]):
         publish_schema(catalogue.SCHEMA, catalogue.data())
     return folder
 
@@ -35,4 +36,5 @@ def published(published_folder: Path, settings) -> Manifest:
     """The catalogue of `tests.tap.catalogue`, served by this process."""
     settings.VOGATE_ARCHIVE = published_folder
     settings.VOGATE_RESULT_DECORATORS = []
+    settings.VOGATE_LIVE_SCHEMAS = []
     return archive.current()
