@@ -18,7 +18,7 @@ from gateway.vo.errors import GatewayError, QueryError, TooLarge
 from tap import adql, archive, workers
 from tap.archive import Manifest
 from tap.arrowtypes import arrow_type, conform, reconcile_schema
-from tap.engines.pool import Answer, EngineError, Lane
+from tap.engines.pool import QUEUE, Answer, EngineError, Lane
 from tap.engines.worker import StartFailed
 
 OnLeave = Callable[[Callable[[], object]], object]
@@ -240,6 +240,7 @@ def open_query(
                 seconds=seconds,
                 uploads={upload.table.name: upload.rows for upload in uploads},
                 lane=lane,
+                patience=seconds if background else QUEUE,
                 on_leave=on_leave,
             )
             return Result(answer, query, manifest, None if page is not None else rows)
