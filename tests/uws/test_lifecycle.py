@@ -33,6 +33,8 @@ def test_a_job_completes_with_results_times_and_provenance():
     assert result.sha256 == "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
     (activity,) = recorder.document(job.pk).activities
     assert (activity.phase, activity.exitCode, activity.attempt) == ("COMPLETED", 0, 1)
+    assert activity.cpuTime > 0
+    assert activity.peakMemory > 0
     assert [g.entity.sha256 for g in activity.generated] == [result.sha256]
     assert {p.name: p.value for p in activity.parameters}["text"] == "hello"
 
