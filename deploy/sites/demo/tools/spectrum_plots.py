@@ -10,7 +10,7 @@ from gammapy.datasets import SpectrumDatasetOnOff
 from gammapy.maps import Map, WcsGeom
 from gammaray import Run, Selection
 from matplotlib.patches import Circle
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 from plotting import BLUE, GREEN, GREY, ORANGE, plt, save
 from vogate_tool import Job
 
@@ -22,7 +22,7 @@ def spectrum(job: Job, result: dict[str, Any]) -> None:
     figure, (top, low) = plt.subplots(
         2, 1, figsize=(8.2, 6.6), sharex=True, height_ratios=(3.2, 1), gridspec_kw={"hspace": 0.06}
     )
-    figure.subplots_adjust(left=0.12, right=0.97, top=0.91, bottom=0.11)
+    figure.subplots_adjust(left=0.14, right=0.97, top=0.92, bottom=0.11)
     line = {key: np.asarray(value, dtype=float) for key, value in result["model"]["curve"].items()}
     square = line["energy"] ** 2
     # A band that reaches below zero ends at a tenth of the curve on logarithmic axes.
@@ -31,6 +31,8 @@ def spectrum(job: Job, result: dict[str, Any]) -> None:
     top.plot(line["energy"], square * line["dnde"], color=BLUE, lw=1.6, label=_model_label(result))
     _draw_points(top, low, result["points"], line)
     top.set(xscale="log", yscale="log", ylabel=r"$E^2\,dN/dE$  [TeV cm$^{-2}$ s$^{-1}$]")
+    if np.log10(np.divide(*top.get_ylim()[::-1])) > 1.3:
+        top.yaxis.set_minor_formatter(NullFormatter())
     top.set_title(result["title"])
     top.legend(loc="lower left", fontsize=9.5)
     top.grid(alpha=0.25, lw=0.6)
@@ -118,7 +120,7 @@ def counts(job: Job, result: dict[str, Any], stacked: SpectrumDatasetOnOff) -> N
     axes.xaxis.set_major_formatter(_ENERGY_TICKS)
     axes.grid(alpha=0.25, lw=0.6)
     axes.legend(fontsize=9.5)
-    axes.set_title(f"Counts: {result['title'][0].lower()}{result['title'][1:]}")
+    axes.set_title(result["title"].replace("Spectrum", "Counts", 1))
     save(figure, "counts", job, result["title"])
 
 
@@ -131,8 +133,8 @@ def regions(job: Job, result: dict[str, Any], runs: Sequence[Run], chosen: Selec
     image = Map.from_geom(geom)
     for run in used:
         image.fill_events(run.obs.events)
-    figure = plt.figure(figsize=(7.2, 6.6))
-    axes = figure.add_axes((0.13, 0.11, 0.82, 0.79), projection=geom.wcs)
+    figure = plt.figure(figsize=(8.4, 6.6))
+    axes = figure.add_axes((0.11, 0.11, 0.69, 0.81), projection=geom.wcs)
     smooth = image.smooth(0.06 / (width / 160)).data
     axes.imshow(smooth, origin="lower", cmap="Greys", vmin=0, vmax=np.percentile(smooth, 99.7))
     colours = plt.colormaps["turbo"](np.linspace(0.08, 0.92, len(used)))
@@ -150,13 +152,9 @@ def regions(job: Job, result: dict[str, Any], runs: Sequence[Run], chosen: Selec
     axes.coords.grid(color=GREY, alpha=0.35, ls=":")
     axes.coords[0].set_axislabel("Right ascension (ICRS)")
     axes.coords[1].set_axislabel("Declination (ICRS)")
-    axes.legend(
-        loc="upper left",
-        fontsize=8.5,
-        frameon=True,
-        framealpha=0.85,
-        title="+ pointing, circles OFF" if len(used) <= 8 else None,
-    )
+    axes.plot([], [], "o", mfc="none", color=GREY, ms=7, label="OFF regions")
+    axes.plot([], [], "+", color=GREY, ms=9, label="pointings")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=9)
     axes.set_title(f"ON and OFF regions, {len(used)} observation{'s' if len(used) > 1 else ''}")
     save(figure, "regions", job, result["title"])
 
