@@ -7,7 +7,7 @@ A cell is kept unless its centre is farther from the shape than any point of the
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ MAX_RANGES = 40
 FINEST = 14
 """Finest order that is used: cells of 13 arcseconds, after which the exact test has little left to do."""
 _CELLS = 4096
+_FIRST = 4
 
 
 def _bounds(shape: Shape, p: Floats) -> tuple[Floats, Floats]:
@@ -63,30 +64,43 @@ def _depth(shape: Shape) -> int:
     return min(FINEST, max(0, math.ceil(math.log2(math.sqrt(math.pi / 3) * 4 / radius))))
 
 
+@cache
+def _coarse(order: int) -> tuple[NDArray[np.int64], Floats]:
+    """All cells of a low order, and their centres."""
+    cells = np.arange(12 << (2 * order), dtype=np.int64)
+    return cells, healpix.centres(order, cells)
+
+
+def _children(cells: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
+    return ((cells[:, None] << (2 * steps)) + np.arange(1 << (2 * steps))).ravel()
+
+
 @lru_cache(maxsize=512)
 def ranges(shape: Shape) -> tuple[tuple[int, int], ...]:
     """Ranges of order-29 cells, both ends included, in ascending order; at most MAX_RANGES."""
     deepest = _depth(shape)
-    cells = np.arange(12, dtype=np.int64)
+    order = min(_FIRST, deepest)
+    cells, p = _coarse(order)
     found: list[tuple[NDArray[np.int64], int]] = []
-    for order in range(deepest + 1):
+    while True:
         reach = healpix.circumradius(order)
-        p = healpix.centres(order, cells)
         # The cap first: exact bounds of polygons are dearer.
         touched = _to_centre(shape, p) <= shape.radius + reach
         cells, p = cells[touched], p[touched]
-        near, far = _bounds(shape, p)
-        full = far > reach
-        kept = near <= reach
-        found.append((cells[full], order))
-        cells = cells[kept & ~full]
-        if order == deepest or len(cells) > _CELLS:
-            found.append((cells, order))
-            break
-        if not len(cells):
-            break
-        cells = (cells[:, None] * 4 + np.arange(4)).ravel()
-    return _merged(found)
+        if order < deepest and reach > shape.radius:
+            # Cells larger than the shape are not inside of it, and the cap tells enough about them.
+            steps = min(2, deepest - order)
+        else:
+            near, far = _bounds(shape, p)
+            full = far > reach
+            found.append((cells[full], order))
+            cells = cells[(near <= reach) & ~full]
+            if order == deepest or len(cells) > _CELLS or not len(cells):
+                found.append((cells, order))
+                return _merged(found)
+            steps = 1
+        cells, order = _children(cells, steps), order + steps
+        p = healpix.centres(order, cells)
 
 
 def _merged(found: list[tuple[NDArray[np.int64], int]]) -> tuple[tuple[int, int], ...]:

@@ -161,7 +161,8 @@ class Archive:
             self.connection.execute(f"""ATTACH '{path}' AS "s_{schema}" (READ_ONLY)""")
         self.connection.execute('CREATE SCHEMA "tap_upload"')
         self.connection.execute(
-            "CREATE TABLE tap_upload.mine AS SELECT * FROM (VALUES (40.0, 20.0, 'here'), (0.0, 90.0, 'pole')) t(ra, dec, label)"
+            "CREATE TABLE tap_upload.mine AS "
+            "SELECT * FROM (VALUES (40.0, 20.0, 'here'), (0.0, 90.0, 'pole')) t(ra, dec, label)"
         )
         functions.register(self.connection)
         self.connection.execute("SET threads = 1")

@@ -212,10 +212,12 @@ def test_hostile_queries_run_or_are_refused(archive, text):
     try:
         compiled = archive.compile(text)
     except QueryError as error:
-        assert error.message
-        assert len(str(error)) < 1000
+        refused = error
+    else:
+        archive.connection.execute(f"EXPLAIN {compiled.sql}").fetchall()
         return
-    archive.connection.execute(f"EXPLAIN {compiled.sql}").fetchall()
+    assert refused.message
+    assert len(str(refused)) < 1000
 
 
 def test_deep_stacks_of_callers_leave_room(archive):
@@ -238,11 +240,16 @@ def test_mutated_queries_never_fail_otherwise(archive):
 
     rng = random.Random(7)
     seeds = [
-        "SELECT TOP 5 s.id, ra AS x, COUNT(*) FROM survey.stars AS s JOIN survey.extra USING (id) WHERE flag > 2 GROUP BY s.id, ra ORDER BY 2 DESC",
-        "SELECT * FROM ivoa.obscore WHERE 1 = INTERSECTS(s_region, CIRCLE('ICRS', 329.717, -30.226, 0.001)) AND obs_id LIKE '%1%'",
-        "WITH a AS (SELECT id, ROUND(ra, 1) AS r FROM survey.stars) SELECT r, AVG(id) FROM a WHERE r BETWEEN 3 AND 5 OR NOT r IS NULL GROUP BY r",
-        "SELECT id FROM survey.stars UNION ALL (SELECT id FROM survey.extra ORDER BY mag OFFSET 2) EXCEPT SELECT id FROM survey.stars",
-        "SELECT CASE WHEN DISTANCE(ra, dec, 3, 4) < 5 THEN 'a' || name ELSE COALESCE(name, 'b') END FROM survey.stars WHERE id IN (1, 2, 3)",
+        "SELECT TOP 5 s.id, ra AS x, COUNT(*) FROM survey.stars AS s JOIN survey.extra USING (id) WHERE flag > 2 "
+        "GROUP BY s.id, ra ORDER BY 2 DESC",
+        "SELECT * FROM ivoa.obscore WHERE 1 = INTERSECTS(s_region, CIRCLE('ICRS', 329.717, -30.226, 0.001)) "
+        "AND obs_id LIKE '%1%'",
+        "WITH a AS (SELECT id, ROUND(ra, 1) AS r FROM survey.stars) "
+        "SELECT r, AVG(id) FROM a WHERE r BETWEEN 3 AND 5 OR NOT r IS NULL GROUP BY r",
+        "SELECT id FROM survey.stars UNION ALL (SELECT id FROM survey.extra ORDER BY mag OFFSET 2) "
+        "EXCEPT SELECT id FROM survey.stars",
+        "SELECT CASE WHEN DISTANCE(ra, dec, 3, 4) < 5 THEN 'a' || name ELSE COALESCE(name, 'b') END "
+        "FROM survey.stars WHERE id IN (1, 2, 3)",
     ]
     words = " ".join(seeds).replace("(", " ( ").replace(")", " ) ").replace(",", " , ").split()
     accepted = 0

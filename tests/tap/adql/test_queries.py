@@ -202,7 +202,10 @@ def test_joins(archive):
     assert archive.run(f"{joined}, {shifted}".replace("COUNT(id)", "COUNT(stars.id)")) == [
         (400000, 400000, 400000)
     ]
-    text = "SELECT s.id FROM (survey.stars AS s JOIN survey.extra AS e ON s.id = e.id), survey.extra AS f WHERE f.id = e.id AND mag2 < 1"
+    text = (
+        "SELECT s.id FROM (survey.stars AS s JOIN survey.extra AS e ON s.id = e.id), survey.extra AS f "
+        "WHERE f.id = e.id AND mag2 < 1"
+    )
     with pytest.raises(QueryError, match="mag2"):
         archive.compile(text)
     assert len(archive.run(text.replace("mag2", "f.mag"))) == 4
@@ -240,7 +243,10 @@ def test_index_columns_are_not_shown(archive):
 
 
 def test_groups(archive):
-    text = 'SELECT "Kind", COUNT(*) AS n, SUM(flag), AVG(flag), MIN(name), MAX(big) FROM survey.stars GROUP BY "Kind" HAVING COUNT(*) > 1333 ORDER BY n'
+    text = (
+        'SELECT "Kind", COUNT(*) AS n, SUM(flag), AVG(flag), MIN(name), MAX(big) FROM survey.stars '
+        'GROUP BY "Kind" HAVING COUNT(*) > 1333 ORDER BY n'
+    )
     ((kind, count, total, mean, name, big),) = archive.run(text)
     assert (kind, count, name, big) == ("A", 1334, "Star 0000", 3999 * 10**14)
     assert isinstance(total, int)
@@ -267,7 +273,8 @@ def test_sets(archive):
     # INTERSECT first: low UNION (high INTERSECT one)
     assert sorted(archive.run(f"{low} UNION {high} INTERSECT {one}")) == [(0,), (3,), (6,)]
     assert archive.run(f"({low} UNION {high}) INTERSECT {one}") == []
-    tops = "(SELECT TOP 1 id FROM survey.extra ORDER BY id) UNION (SELECT TOP 1 id FROM survey.extra ORDER BY id DESC) ORDER BY id DESC"
+    top = "SELECT TOP 1 id FROM survey.extra ORDER BY id"
+    tops = f"({top}) UNION ({top} DESC) ORDER BY id DESC"
     assert archive.run(tops) == [(297,), (0,)]
     assert archive.run(f"{low} UNION {high} ORDER BY 1 OFFSET 4") == [(12,)]
     mixed = archive.arrow("SELECT id FROM survey.extra WHERE id < 6 UNION SELECT 1.5 FROM survey.extra")
