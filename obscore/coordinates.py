@@ -320,14 +320,14 @@ def from_designation(text: str) -> Coordinates:
         raise UsageError(f"The right ascension in {text.strip()!r} does not exist.", hint=FORMS)
     # Seconds of time and of arc, and the size of the last place.
     ra_step = (1.0 if part["s"] else 60.0) * 10.0 ** -max(len(fraction) - 1, 0)
-    ra = int(part["h"]) * 3600 + int(part["m"]) * 60 + int(part["s"] or 0)
+    ra = float(int(part["h"]) * 3600 + int(part["m"]) * 60 + int(part["s"] or 0))
     ra += float(fraction or 0) * (1.0 if part["s"] else 60.0)
     if part["tenth"] and not part["dm"]:  # -347 is -34.7 degrees
-        dec, dec_step = int(part["d"]) * 3600 + int(part["tenth"]) * 360, 360.0
+        dec, dec_step = int(part["d"]) * 3600.0 + int(part["tenth"]) * 360, 360.0
     elif part["tenth"]:  # a fifth digit is a tenth of an arcminute
         dec, dec_step = int(part["d"]) * 3600 + int(part["dm"]) * 60 + int(part["tenth"]) * 6, 6.0
     else:
-        dec = int(part["d"]) * 3600 + int(part["dm"] or 0) * 60 + int(part["ds"] or 0)
+        dec = float(int(part["d"]) * 3600 + int(part["dm"] or 0) * 60 + int(part["ds"] or 0))
         dec_step = 1.0 if part["ds"] else 60.0 if part["dm"] else 3600.0
         dec += float(dec_fraction or 0) * dec_step
         dec_step *= 10.0 ** -max(len(dec_fraction) - 1, 0)

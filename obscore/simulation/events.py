@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import astropy.units as u
 import numpy as np
+import numpy.typing as npt
 from astropy.coordinates import SkyCoord
 
 from obscore.simulation import instrument, sky
@@ -81,10 +82,9 @@ def _background(run: sky.Run, random: np.random.Generator) -> tuple[Array, Array
     return ra, dec, reco
 
 
-def _inside(energy: Array) -> Array:
+def _inside(energy: Array) -> npt.NDArray[np.bool_]:
     low, high = instrument.ENERGY_RECO
-    kept: Array = (energy > low) & (energy < high)
-    return kept
+    return (energy > low) & (energy < high)
 
 
 def _from_density(x: Array, density: Array, count: int, random: np.random.Generator) -> Array:
