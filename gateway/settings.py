@@ -192,6 +192,8 @@ REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 VOGATE_INPUT_RESOLVERS = ["obscore.inputs.resolve", "uws.results.resolve_input"]
 VOGATE_RESULT_DECORATORS = ["obscore.datalink.describe_result"]
 VOGATE_JOB_RUNNERS = {"tap": "tap.jobs.run"}
+# Modules of tables that are queried where they are (tap.live).
+VOGATE_LIVE_SCHEMAS = ["provenance.tap"]
 VOGATE_HOLD = "uws.wait.hold"
 VOGATE_PROVENANCE_RIGHTS = "uws.access.may_see"
 VOGATE_PROVENANCE_JOBS = "uws.access.jobs_of"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 
 from gateway.vo.errors import NotFound
-from provenance import models
+from provenance import access, models
 from provenance.records import (
     ActivityRecord,
     AgentRecord,
@@ -18,6 +19,8 @@ from provenance.records import (
     ParameterRecord,
     RelationType,
     UsedRecord,
+    container_entity,
+    platform_entity,
 )
 
 
@@ -35,9 +38,149 @@ def read_job(job_id: str) -> Document:
     return Document(activities=read_activities(rows))
 
 
-def read_activities(rows: list[models.Activity]) -> tuple[ActivityRecord, ...]:
-    """The records of these activities; the number of queries does not depend on how many there are."""
+@dataclass(frozen=True)
+class View:
+    """Which nodes a document has, and of which of them the reader may know what they are."""
+
+    activities: Collection[str]
+    entities: Collection[str]
+    open_activities: set[str]
+    open_entities: set[str]
+    members: bool = False
+
+    def activity(self, identifier: str) -> str:
+        """The identifier that the reader is given."""
+        return identifier if identifier in self.open_activities else access.pseudonym(identifier)
+
+    def entity(self, identifier: str) -> str:
+        return identifier if identifier in self.open_entities else access.pseudonym(identifier)
+
+
+def read_part(view: View, *, truncated: bool = False) -> Document:
+    """The records of a part of the graph; relations that lead out of it are left out."""
+    rows = list(
+        models.Activity.objects.filter(pk__in=view.open_activities)
+        .select_related("activityDescription")
+        .order_by("startTime", "job", "attempt", "-step", "id")
+    )
+    activities = [_seen_by(record, view) for record in read_activities(rows, view.entities)]
+    hidden = sorted(set(view.activities) - view.open_activities)
+    activities += _withheld_activities(hidden, view)
+    derived = models.WasDerivedFrom.objects.filter(
+        generatedEntity_id__in=view.entities, usedEntity_id__in=view.entities
+    ).exclude(generatedEntity__wasGeneratedBy__activity_id__in=view.open_activities)
+    pairs = sorted(derived.values_list("generatedEntity_id", "usedEntity_id"))
+    entities = [_entity_seen_by(record, view) for record in read_entities(view.open_entities)]
+    entities += [_withheld(key) for key in sorted(set(view.entities) - view.open_entities)]
+    return Document(
+        activities=tuple(activities),
+        entities=tuple(entities),
+        derivations=tuple((view.entity(made), view.entity(source)) for made, source in pairs),
+        truncated=truncated,
+    )
+
+
+def read_entities(ids: Iterable[str]) -> list[EntityRecord]:
+    """The records of entities, by themselves."""
+    ids = list(ids)
+    agents = _agents_of_entities(ids)
+    members = _pairs(
+        models.HadMember.objects.filter(collection_id__in=ids).values_list("collection_id", "entity_id")
+    )
+    rows = models.Entity.objects.filter(pk__in=ids).select_related(
+        "entityDescription", "content", "withdrawal"
+    )
+    return [
+        _entity(row, row.content, tuple(agents[row.id]), tuple(members[row.id]))
+        for row in rows.order_by("pk")
+    ]
+
+
+def _withheld(identifier: str) -> EntityRecord:
+    return EntityRecord(id=access.pseudonym(identifier), withheld=True)
+
+
+def _entity_seen_by(entity: EntityRecord, view: View) -> EntityRecord:
+    if entity.id not in view.open_entities:
+        return _withheld(entity.id)
+    shown = set(view.entities) if view.members and entity.members else set()
+    members = tuple(view.entity(member) for member in entity.members if member in shown)
+    return entity if members == entity.members else replace(entity, members=members)
+
+
+def _seen_by(activity: ActivityRecord, view: View) -> ActivityRecord:
+    """The record with pseudonyms for what is withheld."""
+    return replace(
+        activity,
+        used=tuple(replace(use, entity=_entity_seen_by(use.entity, view)) for use in activity.used),
+        generated=tuple(
+            replace(
+                made,
+                entity=_entity_seen_by(made.entity, view),
+                derivedFrom=tuple(view.entity(key) for key in made.derivedFrom if key in view.entities),
+            )
+            for made in activity.generated
+        ),
+        informedBy=tuple(view.activity(key) for key in activity.informedBy if key in view.activities),
+        **{
+            field: ""
+            for field, make in _CONTEXT.items()
+            if getattr(activity, field) and make(getattr(activity, field)).id not in view.entities
+        },
+    )
+
+
+_CONTEXT: dict[str, Callable[[str], EntityRecord]] = {
+    "platform": platform_entity,
+    "container": container_entity,
+}
+
+
+def _withheld_activities(hidden: list[str], view: View) -> list[ActivityRecord]:
+    """Activities of which the reader learns nothing but how they hang together."""
+    known = view.open_entities
+
+    def entity(key: str) -> EntityRecord:
+        return EntityRecord(id=key) if key in known else _withheld(key)
+
+    used = _pairs(
+        models.Used.objects.filter(activity_id__in=hidden, entity_id__in=view.entities)
+        .values_list("activity_id", "entity_id")
+        .distinct()
+    )
+    made = _pairs(
+        models.WasGeneratedBy.objects.filter(activity_id__in=hidden, entity_id__in=view.entities).values_list(
+            "activity_id", "entity_id"
+        )
+    )
+    informants = _pairs(
+        models.WasInformedBy.objects.filter(
+            informed_id__in=hidden, informant_id__in=view.activities
+        ).values_list("informed_id", "informant_id")
+    )
+    return [
+        ActivityRecord(
+            id=access.pseudonym(key),
+            description=DescriptionRecord(name=""),
+            used=tuple(UsedRecord(entity(e), role="", type="") for e in used[key]),
+            generated=tuple(GeneratedRecord(entity(e), role="", type="") for e in made[key]),
+            informedBy=tuple(view.activity(other) for other in informants[key]),
+            phase="",
+            withheld=True,
+        )
+        for key in hidden
+    ]
+
+
+def read_activities(
+    rows: list[models.Activity], only: Collection[str] | None = None
+) -> tuple[ActivityRecord, ...]:
+    """The records of these activities; the number of queries does not depend on how many there are.
+
+    With `only`, of their entities only these.
+    """
     ids = [row.id for row in rows]
+    among = {} if only is None else {"entity_id__in": list(only)}
     files: dict[str, list[ConfigFileRecord]] = defaultdict(list)
     for file in (
         models.ConfigFile.objects.filter(activity_id__in=ids)
@@ -46,7 +189,7 @@ def read_activities(rows: list[models.Activity]) -> tuple[ActivityRecord, ...]:
     ):
         files[file.activity_id].append(_config_file(file))
     uses = list(
-        models.Used.objects.filter(activity_id__in=ids)
+        models.Used.objects.filter(activity_id__in=ids, **among)
         .select_related(
             "entity__entityDescription",
             "entity__content",
@@ -57,7 +200,7 @@ def read_activities(rows: list[models.Activity]) -> tuple[ActivityRecord, ...]:
         .order_by("id")
     )
     made = list(
-        models.WasGeneratedBy.objects.filter(activity_id__in=ids)
+        models.WasGeneratedBy.objects.filter(activity_id__in=ids, **among)
         .select_related(
             "entity__entityDescription", "entity__content", "entity__withdrawal", "generationDescription"
         )

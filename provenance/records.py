@@ -344,15 +344,13 @@ class Document:
     """There is more than the limit of nodes."""
 
     def all_entities(self) -> dict[str, EntityRecord]:
-        """Every entity once, by identifier, in the order of first appearance."""
-        found: dict[str, EntityRecord] = {}
+        """Every entity once, by identifier."""
+        found: dict[str, EntityRecord] = {entity.id: entity for entity in self.entities}
         for activity in self.activities:
             for used in activity.used:
                 found.setdefault(used.entity.id, used.entity)
             for generated in activity.generated:
                 found.setdefault(generated.entity.id, generated.entity)
-        for entity in self.entities:
-            found.setdefault(entity.id, entity)
         return found
 
 

@@ -158,10 +158,17 @@ def current() -> Manifest:
     return manifest
 
 
+def complete(manifest: Manifest) -> bool:
+    """Whether TAP_SCHEMA and the live tables are in it as this version of the gateway describes them."""
+    from tap import live  # Arrow and the other rooms' modules are not needed otherwise
+
+    return bool(manifest.schemas) and all(manifest.schema(item.name) == item for item in live.schemas())
+
+
 def ready() -> Manifest:
     """The current manifest; an archive that holds nothing yet gets its TAP_SCHEMA first."""
     manifest = current()
-    if manifest.schemas:
+    if complete(manifest):
         return manifest
     from tap.publish import ensure_archive  # DuckDB and astropy are not needed otherwise
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from gateway.vo.columns import Column, Schema, Table
 from gateway.vo.errors import UsageError
-from tap import archive, spatial, tapschema
+from tap import archive, live, spatial, tapschema
 from tap.archive import Manifest
 from tap.arrowtypes import arrow_type, conform_array
 
@@ -80,15 +80,16 @@ def unpublish_schema(name: str) -> Manifest:
 def ensure_archive() -> Manifest:
     """The current manifest; an archive that holds nothing yet gets its TAP_SCHEMA."""
     manifest = archive.current()
-    if manifest.schemas:
+    if archive.complete(manifest):
         return manifest
     with _locked():
         manifest = archive.current()
-        return manifest if manifest.schemas else _replace(manifest, [], {})
+        return manifest if archive.complete(manifest) else _replace(manifest, list(manifest.schemas), {})
 
 
 def _check_names(schema: Schema) -> None:
-    if schema.name.lower() in (tapschema.NAME, "tap_upload"):
+    reserved = {item.name for item in live.schemas()} | {tapschema.NAME, "tap_upload"}
+    if schema.name.lower() in reserved:
         raise UsageError(f"{schema.name} is a schema of the service itself; choose another name.")
 
     def distinct(names: list[str], what: str) -> None:
@@ -142,14 +143,21 @@ def _replace(
 ) -> Manifest:
     """Write new files for the schemas in `data` and for TAP_SCHEMA, then the manifest."""
     version = previous.version + 1
-    kept = [schema for schema in schemas if schema.name != tapschema.NAME]
+    alive = {schema.name: schema for schema in live.schemas()}
+    stored = [schema for schema in schemas if schema.name in previous.files or schema.name in data]
+    kept = [schema for schema in stored if schema.name != tapschema.NAME and schema.name not in alive]
+    kept += alive.values()
     kept.sort(key=lambda item: (item.schema_index is None, item.schema_index or 0, item.name))
     described = tapschema.data([*kept, tapschema.SCHEMA])
     own = replace(
         tapschema.SCHEMA,
         tables=tuple(replace(table, nrows=len(described[table.name])) for table in tapschema.SCHEMA.tables),
     )
-    files = {schema.name: previous.files[schema.name] for schema in kept if schema.name not in data}
+    files = {
+        schema.name: previous.files[schema.name]
+        for schema in kept
+        if schema.name in previous.files and schema.name not in data
+    }
     for name, tables in {**data, tapschema.NAME: described}.items():
         files[name] = _write_file(name, version, tables)
     manifest = Manifest(version, (*kept, own), files)

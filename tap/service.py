@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from gateway.vo.caller import Caller
 from gateway.vo.columns import Column, Table
 from gateway.vo.errors import GatewayError, QueryError, TooLarge
-from tap import adql, archive, workers
+from tap import adql, archive, live, workers
 from tap.archive import Manifest
 from tap.arrowtypes import arrow_type, conform, reconcile_schema
 from tap.engines.pool import QUEUE, Answer, EngineError, Lane
@@ -238,7 +238,10 @@ def open_query(
                 manifest.version,
                 workers.attached(manifest),
                 seconds=seconds,
-                uploads={upload.table.name: upload.rows for upload in uploads},
+                uploads={
+                    **{upload.table.name: upload.rows for upload in uploads},
+                    **live.rows(query.tables, caller),
+                },
                 lane=lane,
                 patience=seconds if background else QUEUE,
                 on_leave=on_leave,
@@ -282,7 +285,11 @@ def count(text: str, caller: Caller, *, maxrec: int | None = None, seconds: floa
     query = adql.compile_query(text, manifest.schemas, maxrec=rows).counted()
     try:
         answer = workers.pool().run(
-            query.sql, manifest.version, workers.attached(manifest), seconds=seconds or limits.sync_seconds
+            query.sql,
+            manifest.version,
+            workers.attached(manifest),
+            seconds=seconds or limits.sync_seconds,
+            uploads=live.rows(query.tables, caller),
         )
         with Result(answer, query, manifest, None) as result:
             table = pa.Table.from_batches(list(result.batches()))

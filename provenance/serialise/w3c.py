@@ -10,8 +10,12 @@ ParameterDescription   attributes of the parameter
 Usage-, Generation-    attributes (voprov:type, voprov:multiplicity, ...) of the relation
 Description
 Entity.generatedAtTime the time of wasGeneratedBy; invalidatedAtTime is a wasInvalidatedBy
+ConfigFile             as Parameter, of type voprov:ConfigFile, with prov:location
 Content                vogate:sha256 and vogate:size of the entity
+what is withheld       an entity or activity of type vogate:Withheld, with relations and nothing else
 =====================  =========================================================================
+
+The W3C flavour has the same nodes and relations and only attributes of PROV itself.
 
 E-mail addresses, telephone numbers and postal addresses of agents are never written.
 """
@@ -19,6 +23,7 @@ E-mail addresses, telephone numbers and postal addresses of agents are never wri
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -30,63 +35,75 @@ from provenance.records import (
     ActivityRecord,
     AgentRecord,
     AgentType,
+    ConfigFileRecord,
     Document,
     EntityRecord,
     ParameterRecord,
-    platform_entity,
+    context_of,
 )
-from provenance.serialise.names import VOGATE, VOPROV, Names
+from provenance.serialise.names import VOGATE, VOPROV, Names, legal_xml
 
 Attributes = list[tuple[QualifiedName, Any]]
 
 
-def prov_json(document: Document, base_url: str) -> str:
+class Flavour(StrEnum):
+    """Which attributes are written."""
+
+    IVOA = "IVOA"
+    W3C = "W3C"
+
+
+def prov_json(document: Document, base_url: str, flavour: Flavour = Flavour.IVOA) -> str:
     """PROV-JSON (W3C member submission 2013)."""
-    text = to_prov(document, base_url).serialize(format="json", indent=1)
+    text = to_prov(document, base_url, flavour).serialize(format="json", indent=1)
     assert text is not None
     return text
 
 
-def prov_n(document: Document, base_url: str) -> str:
+def prov_n(document: Document, base_url: str, flavour: Flavour = Flavour.IVOA) -> str:
     """PROV-N (W3C Recommendation 2013)."""
-    return to_prov(document, base_url).get_provn()
+    return to_prov(document, base_url, flavour).get_provn()
 
 
-def prov_xml(document: Document, base_url: str) -> str:
-    """PROV-XML (W3C Note 2013)."""
-    text = to_prov(document, base_url).serialize(format="xml")
+def prov_xml(document: Document, base_url: str, flavour: Flavour = Flavour.IVOA) -> str:
+    """PROV-XML (W3C Note 2013).
+
+    Its identifiers are xsd:QName, which cannot have a `/` or begin with a digit; `names.xml_local` escapes
+    those characters as SQL/XML does (`_x002F_`), and `names.from_xml_local` takes that back.
+    """
+    text = to_prov(document, base_url, flavour).serialize(format="xml")
     assert text is not None
-    return text
+    return legal_xml(text)
 
 
-def to_prov(document: Document, base_url: str) -> ProvDocument:
+def to_prov(document: Document, base_url: str, flavour: Flavour = Flavour.IVOA) -> ProvDocument:
     """The records as a document of the `prov` library.
 
     Parameters
     ----------
     document
-        What `provenance.recorder.document` returns.
+        What `provenance.recorder.document` or `provenance.lineage.lineage` returns.
     base_url
         Public URL of the service; identifiers and relative locations are completed with it.
     """
-    return _Builder(base_url.rstrip("/")).build(document)
-
-
-def _present(pairs: list[tuple[QualifiedName, Any]]) -> Attributes:
-    """Without the slots that are empty."""
-    return [(name, value) for name, value in pairs if value not in ("", None)]
+    return _Builder(base_url.rstrip("/"), flavour).build(document)
 
 
 class _Builder:
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, flavour: Flavour) -> None:
         self.base_url = base_url
+        self.flavour = flavour
         self.prov = ProvDocument()
         self.names = Names(self.prov, base_url)
         self.seen: set[QualifiedName] = set()
         # Relations to entities that may be described later on; they are written at the end.
+        self.records: dict[str, EntityRecord] = {}
         self.later: list[Callable[[], object]] = []
 
     def build(self, document: Document) -> ProvDocument:
+        # The whole descriptions first: an activity knows of some entities only that they are there.
+        entities = document.all_entities()
+        self.records = entities
         for activity in document.activities:
             self._activity(activity)
             self._relations(activity)
@@ -97,8 +114,10 @@ class _Builder:
                     self.prov.activity(self.names.activity(informant))
                     known.add(informant)
                 self.prov.communication(self.names.activity(activity.key), self.names.activity(informant))
-        for entity in document.entities:
+        for entity in entities.values():
             self._entity(entity)
+        for made, source in document.derivations:
+            self.prov.derivation(self._bare_entity(made), self._bare_entity(source))
         for write in self.later:
             write()
         return self.prov
@@ -109,10 +128,26 @@ class _Builder:
         self.seen.add(name)
         return new
 
+    def _present(self, pairs: list[tuple[QualifiedName, Any]]) -> Attributes:
+        """Without the slots that are empty, and what the flavour leaves out."""
+        if self.flavour is Flavour.W3C:
+            own = (VOPROV.uri, VOGATE.uri)
+            pairs = [
+                (name, value)
+                for name, value in pairs
+                if not name.uri.startswith(own)
+                and not (isinstance(value, QualifiedName) and value.uri.startswith(own))
+            ]
+        return [(name, value) for name, value in pairs if value not in ("", None)]
+
     def _location(self, location: str) -> str:
         return self.base_url + location if location.startswith("/") else location
 
     def _activity(self, activity: ActivityRecord) -> None:
+        if activity.withheld:
+            kind = self._present([(PROV_TYPE, VOGATE["Withheld"])])
+            self.prov.activity(self.names.activity(activity.key), other_attributes=kind)
+            return
         attributes = [
             (PROV_LABEL, activity.name),
             (PROV_LOCATION, self._location(activity.location)),
@@ -121,11 +156,14 @@ class _Builder:
             (VOGATE["phase"], activity.phase),
             (VOGATE["exitCode"], activity.exitCode),
             (VOGATE["attempt"], activity.attempt),
+            (VOGATE["step"], activity.step),
+            (VOGATE["cpuTime"], activity.cpuTime),
+            (VOGATE["peakMemory"], activity.peakMemory),
             (VOGATE["runId"], activity.runId),
             (VOGATE["invalidatedAtTime"], activity.invalidatedAtTime),
         ]
         self.prov.activity(
-            self.names.activity(activity.key), activity.startTime, activity.endTime, _present(attributes)
+            self.names.activity(activity.key), activity.startTime, activity.endTime, self._present(attributes)
         )
 
     def _relations(self, activity: ActivityRecord) -> None:
@@ -133,7 +171,9 @@ class _Builder:
         plan = self._plan(activity)
         for parameter in activity.parameters:
             self._parameter(activity, name, parameter)
-        for used in activity.used:
+        for file in activity.configFiles:
+            self._config_file(activity, name, file)
+        for used in (*activity.used, *context_of(activity)):
             entity = self._entity(used.entity)
             attributes = [
                 (PROV_ROLE, used.role),
@@ -141,11 +181,7 @@ class _Builder:
                 (VOPROV["description"], used.description),
                 (VOPROV["multiplicity"], used.multiplicity),
             ]
-            self.prov.usage(name, entity, used.time, other_attributes=_present(attributes))
-        if activity.platform:
-            entity = self._entity(platform_entity(activity.platform))
-            context = [(PROV_ROLE, "platform"), (VOPROV["type"], "Context")]
-            self.prov.usage(name, entity, other_attributes=context)
+            self.prov.usage(name, entity, used.time, other_attributes=self._present(attributes))
         for made in activity.generated:
             entity = self._entity(made.entity)
             attributes = [
@@ -155,17 +191,19 @@ class _Builder:
                 (VOPROV["multiplicity"], made.multiplicity),
             ]
             time = made.entity.generatedAtTime
-            self.prov.generation(entity, name, time, other_attributes=_present(attributes))
+            self.prov.generation(entity, name, time, other_attributes=self._present(attributes))
             for source in made.derivedFrom:
                 self.later.append(partial(self._derivation, entity, source))
         for agent in activity.agents:
-            role = _present([(PROV_ROLE, str(agent.role))])
+            role = self._present([(PROV_ROLE, str(agent.role))])
             self.prov.association(name, self._agent(agent), plan, other_attributes=role)
-        if not activity.agents:
+        if not activity.agents and plan:
             self.prov.association(name, None, plan)
 
-    def _plan(self, activity: ActivityRecord) -> QualifiedName:
+    def _plan(self, activity: ActivityRecord) -> QualifiedName | None:
         tool = activity.description
+        if not tool.name:  # withheld, or left out
+            return None
         name = self.names.tool(tool.key)
         if self._first(name):
             attributes = [
@@ -180,7 +218,7 @@ class _Builder:
                 (VOPROV["subtype"], tool.subtype),
                 (VOGATE["digest"], tool.digest),
             ]
-            self.prov.entity(name, _present(attributes))
+            self.prov.entity(name, self._present(attributes))
         return name
 
     def _parameter(self, activity: ActivityRecord, configured: QualifiedName, item: ParameterRecord) -> None:
@@ -195,17 +233,40 @@ class _Builder:
             (VOPROV["max"], item.max),
             (VOPROV["default"], item.default),
         ]
+        options = [(VOPROV["options"], option) for option in item.options]
+        attributes = self._present(
+            [
+                (PROV_TYPE, VOPROV["Parameter"]),
+                (PROV_LABEL, item.name),
+                (VOPROV["name"], item.name),
+                *described,
+                *options,
+            ]
+        )
+        self.prov.entity(name, [*attributes, (PROV_VALUE, item.value)])
+        self._configuration(configured, name, "Parameter")
+
+    def _configuration(self, configured: QualifiedName, name: QualifiedName, kind: str) -> None:
+        relation = [(PROV_TYPE, VOPROV["WasConfiguredBy"]), (VOPROV["artefactType"], kind)]
+        self.prov.influence(configured, name, other_attributes=self._present(relation))
+
+    def _config_file(
+        self, activity: ActivityRecord, configured: QualifiedName, item: ConfigFileRecord
+    ) -> None:
+        name = self.names.parameter(activity.key, f"file:{item.name}")
         attributes: Attributes = [
-            (PROV_TYPE, VOPROV["Parameter"]),
+            (PROV_TYPE, VOPROV["ConfigFile"]),
             (PROV_LABEL, item.name),
-            (PROV_VALUE, item.value),
+            (PROV_LOCATION, self._location(item.location)),
             (VOPROV["name"], item.name),
-            *_present(described),
-            *((VOPROV["options"], option) for option in item.options),
+            (VOPROV["comment"], item.comment),
+            (VOPROV["contentType"], item.contentType),
+            (VOPROV["description"], item.description),
+            (VOGATE["sha256"], item.sha256),
+            (VOGATE["size"], item.size),
         ]
-        self.prov.entity(name, attributes)
-        relation = [(PROV_TYPE, VOPROV["WasConfiguredBy"]), (VOPROV["artefactType"], "Parameter")]
-        self.prov.influence(configured, name, other_attributes=relation)
+        self.prov.entity(name, self._present(attributes))
+        self._configuration(configured, name, "ConfigFile")
 
     def _bare_entity(self, identifier: str) -> QualifiedName:
         """An entity of which perhaps only the identifier is known here."""
@@ -224,7 +285,11 @@ class _Builder:
         name = self.names.entity(entity.id)
         if not self._first(name):
             return name
-        attributes = _present(
+        entity = self.records.get(entity.id, entity)
+        if entity.withheld:
+            self.prov.entity(name, self._present([(PROV_TYPE, VOGATE["Withheld"])]))
+            return name
+        attributes = self._present(
             [
                 (PROV_TYPE, VOPROV["DatasetEntity" if entity.value is None else "ValueEntity"]),
                 (PROV_TYPE, PROV["Collection"] if entity.members else None),
@@ -237,6 +302,7 @@ class _Builder:
                 (VOGATE["size"], entity.size),
                 (VOGATE["rights"], entity.rights),
                 (VOGATE["collection"], entity.collection),
+                (VOGATE["withdrawn"], entity.withdrawn),
             ]
         )
         if entity.value is not None:
@@ -247,7 +313,7 @@ class _Builder:
         for member in entity.members:
             self.later.append(partial(self._membership, name, member))
         for agent in entity.agents:
-            role = _present([(PROV_ROLE, str(agent.role))])
+            role = self._present([(VOPROV["role"], str(agent.role))])
             self.prov.attribution(name, self._agent(agent), other_attributes=role)
         return name
 
@@ -264,5 +330,5 @@ class _Builder:
                 (VOPROV["url"], agent.url),
                 (VOPROV["comment"], agent.comment),
             ]
-            self.prov.agent(name, _present(attributes))
+            self.prov.agent(name, self._present(attributes))
         return name

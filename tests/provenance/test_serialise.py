@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
+from xml.sax.saxutils import escape
 
 import pytest
+from lxml import etree
 from prov.constants import PROV_N_MAP
 from prov.model import ProvDocument
 
-from provenance.records import ActivityRecord, Document, EntityRecord, GeneratedRecord, UsedRecord
-from provenance.serialise import prov_json, prov_n, prov_xml, to_prov
+from provenance.records import (
+    ActivityRecord,
+    ConfigFileRecord,
+    DescriptionRecord,
+    Document,
+    EntityRecord,
+    GeneratedRecord,
+    UsedRecord,
+)
+from provenance.serialise import Flavour, prov_json, prov_n, prov_xml, to_prov
 
 from . import provn_reader
 from .builders import END, JOB, OTHER_JOB, activity, observation, result
@@ -34,8 +45,24 @@ def rich() -> Document:
         ),
         generated=(*record.generated, GeneratedRecord(odd, role="odd", derivedFrom=(gone.id,))),
     )
+    record = replace(
+        record,
+        container="registry.example.org/gammapy:2.1@sha256:00ff",
+        configFiles=(ConfigFileRecord("run.yaml", location="/x/run.yaml", sha256="ab" * 32, size=9),),
+        cpuTime=12.5,
+        peakMemory=1 << 33,
+    )
+    hidden = activity(
+        "withheld:0a1b",
+        withheld=True,
+        description=DescriptionRecord(""),
+        used=(UsedRecord(EntityRecord("withheld:77", withheld=True), "", ""),),
+        generated=(GeneratedRecord(gone, "", ""),),
+        agents=(),
+    )
     lost = activity(generated=(), final=False, phase="ABORTED", exitCode=None)
-    return Document(activities=(lost, record))
+    derived = (("ivo://vogate.test/hess?23500", "ivo://elsewhere/raw?1"),)
+    return Document(activities=(lost, record, hidden), derivations=derived)
 
 
 DOCUMENTS = {
@@ -57,14 +84,43 @@ def document(request) -> Document:
 @pytest.mark.parametrize("form", ["json", "xml", "provn"])
 def test_prov_reads_back_the_same_graph(document, form):
     text = {"json": prov_json, "xml": prov_xml, "provn": prov_n}[form](document, BASE)
+    if form == "xml":
+        text = unescaped(text)
     again = ProvDocument.deserialize(io.StringIO(text), format=form)
     assert again.unified() == to_prov(document, BASE).unified()
+
+
+def unescaped(text: str) -> str:
+    """A PROV-XML document whose identifiers are what they stand for (`_xHHHH_` is a character)."""
+    return re.sub(r"_x([0-9A-F]{4})_", lambda found: escape(chr(int(found[1], 16)), {'"': "&quot;"}), text)
+
+
+def test_every_identifier_of_prov_xml_is_a_legal_qualified_name(document):
+    root = etree.fromstring(prov_xml(document, BASE).encode())
+    prov = "{http://www.w3.org/ns/prov#}"
+    names = [e.get(prov + a) for e in root.iter(etree.Element) for a in ("id", "ref") if e.get(prov + a)]
+    assert len(names) > 3
+    for name in names:
+        prefix, local = name.split(":")
+        assert prefix in root.nsmap
+        assert re.fullmatch(r"[A-Za-z_\u00c0-\uffff][\w.\-]*", local), name
+
+
+def test_the_w3c_flavour_has_the_same_nodes_and_relations_and_no_other_namespace(document):
+    own, plain = (to_prov(document, BASE, flavour) for flavour in (Flavour.IVOA, Flavour.W3C))
+    assert [(r.get_type(), r.formal_attributes) for r in own.get_records()] == [
+        (r.get_type(), r.formal_attributes) for r in plain.get_records()
+    ]
+    names = {name.namespace.uri for record in plain.get_records() for name, _ in record.attributes}
+    assert names == {"http://www.w3.org/ns/prov#"}
 
 
 def value_of(value):
     if hasattr(value, "uri"):
         return ("qualified", value.uri)
-    kind = {int: "xsd:int", str: "xsd:string"}.get(type(value), "xsd:dateTime")
+    if isinstance(value, int) and value >= 1 << 31:
+        return ("xsd:long", str(value))
+    kind = {int: "xsd:int", float: "xsd:double", str: "xsd:string"}.get(type(value), "xsd:dateTime")
     return (kind, value.isoformat() if kind == "xsd:dateTime" else str(value))
 
 
