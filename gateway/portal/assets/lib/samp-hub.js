@@ -26,9 +26,9 @@ export function ascii(value) {
     return Object.fromEntries(Object.entries(value).map(([name, one]) => [ascii(name), ascii(one)]));
   }
   return value
-    .replace(/[^\x00-\x7f]/g, (character) => SPELT[character] ?? character)
     .normalize("NFKD")
     .replace(/[\u0300-\u036f]/g, "")
+    .replace(/[^\x00-\x7f]/g, (character) => SPELT[character] ?? character)
     .replace(/[^\x20-\x7e\t\n\r]/g, "?");
 }
 

@@ -21,7 +21,7 @@ const STYLE = `
 `;
 
 let menu, status, current;
-let hiddenAt = 0;
+let pressed = null; // the button of the open menu, while it is pressed
 
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -253,13 +253,15 @@ function open(button) {
     menu.addEventListener("keydown", move);
     menu.addEventListener("toggle", (event) => {
       const isOpen = event.newState === "open";
-      if (!isOpen) hiddenAt = performance.now();
       current?.setAttribute("aria-expanded", String(isOpen));
     });
     page().append(menu);
   }
-  // A click on the button of the open menu has closed it already ("light dismiss").
-  if (button === current && performance.now() - hiddenAt < 300) return;
+  // A press on the button of the open menu has closed it already ("light dismiss").
+  if (button === pressed) {
+    pressed = null;
+    return;
+  }
   hide();
   current = button;
   menu.showPopover();
@@ -277,6 +279,14 @@ export function startSamp() {
   mark(document);
   document.addEventListener("vogate:content", (event) => mark(event.target));
   document.addEventListener("htmx:load", (event) => mark(event.target));
+  document.addEventListener(
+    "pointerdown",
+    (event) => {
+      const button = event.target.closest("[data-samp], [data-samp-selected]");
+      pressed = menu?.matches(":popover-open") && button === current ? button : null;
+    },
+    true,
+  );
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-samp], [data-samp-selected]");
     if (button) open(button);
