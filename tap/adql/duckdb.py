@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.vo.errors import QueryError
-from tap.adql import ir, spatial_duckdb
+from tap.adql import crossmatch_duckdb, ir, spatial_duckdb
 from tap.adql.ir import Kind
 from tap.adql.metadata import kind_of
 
@@ -182,8 +182,9 @@ class Emitter:
         body = query.body
         assert isinstance(body, ir.Select)
         outside, self.indexes = self.indexes, True
-        sources = ", ".join(self.source(source) for source in body.sources)
-        where = f" WHERE {self.value(body.where)}" if body.where is not None else ""
+        match = crossmatch_duckdb.of_list(body.sources, body.where)
+        sources = ", ".join(self.source(source, match) for source in body.sources)
+        where = f" WHERE {self._condition(body.where, match)}" if body.where is not None else ""
         self.indexes = not body.grouped
         columns = ", ".join(f"{write(expr)} AS {quoted(name)}" for (expr, _), name in zip(body.items, names))
         keys = ", ".join(self._group_key(key) for key in body.group_by)
@@ -225,16 +226,26 @@ class Emitter:
             self._note(source.left)
             self._note(source.right)
 
-    def source(self, source: ir.Source) -> str:
-        """One item of FROM."""
+    def source(self, source: ir.Source, match: crossmatch_duckdb.Match | None = None) -> str:
+        """One item of FROM; one that `match` spreads has a row for each cell that it reaches."""
+        if isinstance(source, ir.JoinSource):
+            match = crossmatch_duckdb.of_join(source)
+            kind = {"INNER": "JOIN"}.get(source.kind, f"{source.kind} JOIN")
+            left, right = self.source(source.left, match), self.source(source.right, match)
+            return f"({left} {kind} {right} ON {self._condition(source.on, match)})"
         if isinstance(source, ir.TableSource):
-            return f"{source_name(source.schema, source.table)} AS {source.alias}"
-        if isinstance(source, ir.NamedSource):
-            return f"{quoted(source.name)} AS {source.alias}"
-        if isinstance(source, ir.DerivedSource):
-            return f"({self.query(source.query)}) AS {source.alias}"
-        kind = {"INNER": "JOIN"}.get(source.kind, f"{source.kind} JOIN")
-        return f"({self.source(source.left)} {kind} {self.source(source.right)} ON {self.value(source.on)})"
+            text = source_name(source.schema, source.table)
+        elif isinstance(source, ir.NamedSource):
+            text = quoted(source.name)
+        else:
+            text = f"({self.query(source.query)})"
+        if match is not None and match.spread == source.alias:
+            text = crossmatch_duckdb.spread(self, match, text)
+        return f"{text} AS {source.alias}"
+
+    def _condition(self, condition: ir.Expr, match: crossmatch_duckdb.Match | None) -> str:
+        text = self.value(condition)
+        return text if match is None else f"({crossmatch_duckdb.same_cell(self, match)} AND {text})"
 
     # Expressions
 

@@ -248,6 +248,23 @@ def healpix_centre(order: Column, cell: Column) -> pa.Array:
     return _masked_lists(result, good)
 
 
+def cells_around(order: Column, lon: Column, lat: Column, radius: Column) -> pa.Array:
+    """Cells of one order that can hold points within `radius` degrees: of the cell and its neighbours, those near.
+
+    The order is such that cells are at least four times as large as the radius, so that no other cell is within reach.
+    """
+    level, x, y = int(_integers(order)[0]), _floats(lon), _floats(lat)
+    good = _valid(x, y)
+    x, y = np.where(good, x, 0.0), np.where(good, y, 0.0)
+    block = healpix.neighbours(level, healpix.index(level, x, y))
+    middles = healpix.centres(level, np.maximum(block, 0).ravel()).reshape(len(x), 9, 3)
+    reach = math.radians(float(_floats(radius)[0])) + healpix.circumradius(level)
+    chord2 = ((middles - vectors(x, y)[:, None, :]) ** 2).sum(axis=2)
+    near = (block >= 0) & (chord2 <= (2 * math.sin(min(reach, math.pi) / 2)) ** 2) & good[:, None]
+    offsets = np.concatenate([[0], np.cumsum(near.sum(axis=1))]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(block[near]))
+
+
 _HMS = re.compile(
     r"\s*(\d{1,2})(?:\s*[:hH]\s*|\s+)(\d{1,2})(?:\s*[:mM]\s*|\s+)(\d{1,2}(?:\.\d*)?)\s*[sS]?\s*$"
 )
@@ -287,6 +304,7 @@ def dms_to_degrees(text: Column) -> pa.Array:
 
 
 _D, _L, _T, _I, _B = "DOUBLE", "DOUBLE[]", "VARCHAR", "BIGINT", "BOOLEAN"
+_IL = "BIGINT[]"
 
 FUNCTIONS: dict[str, tuple[Callable[..., pa.Array], list[str], str]] = {
     "vg_point": (point, [_D, _D], _L),
@@ -307,12 +325,19 @@ FUNCTIONS: dict[str, tuple[Callable[..., pa.Array], list[str], str]] = {
     "vg_centroid": (centroid, [_L], _L),
     "vg_healpix": (healpix_index, [_I, _D, _D], _I),
     "vg_healpix_centre": (healpix_centre, [_I, _I], _L),
+    "vg_cells": (cells_around, [_I, _D, _D, _D], _IL),
     "vg_hms": (hms_to_degrees, [_T], _D),
     "vg_dms": (dms_to_degrees, [_T], _D),
 }
 
 
-_ARROW = {_D: pa.float64(), _L: pa.list_(pa.float64()), _I: pa.int64(), _B: pa.bool_()}
+_ARROW = {
+    _D: pa.float64(),
+    _L: pa.list_(pa.float64()),
+    _I: pa.int64(),
+    _B: pa.bool_(),
+    _IL: pa.list_(pa.int64()),
+}
 
 
 def _strict(function: Callable[..., pa.Array], returns: str) -> Callable[..., pa.Array]:

@@ -111,6 +111,49 @@ def centre_positions(order: int, cells: Integers) -> tuple[Floats, Floats]:
     return np.mod(np.degrees(phi), 360.0), np.degrees(np.arctan2(z, sine))
 
 
+# Offsets of the eight neighbours in a face's own coordinates, and where they lead across the edges of the twelve
+# faces: by (3 * (1 + step in y) + 1 + step in x) the face, and by the face's row how its coordinates are turned.
+_STEPS = ((0, 0), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
+_ACROSS = np.array(
+    [
+        [8, 9, 10, 11, -1, -1, -1, -1, 10, 11, 8, 9],
+        [5, 6, 7, 4, 8, 9, 10, 11, 9, 10, 11, 8],
+        [-1, -1, -1, -1, 5, 6, 7, 4, -1, -1, -1, -1],
+        [4, 5, 6, 7, 11, 8, 9, 10, 11, 8, 9, 10],
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+        [1, 2, 3, 0, 0, 1, 2, 3, 5, 6, 7, 4],
+        [-1, -1, -1, -1, 7, 4, 5, 6, -1, -1, -1, -1],
+        [3, 0, 1, 2, 3, 0, 1, 2, 4, 5, 6, 7],
+        [2, 3, 0, 1, -1, -1, -1, -1, 0, 1, 2, 3],
+    ],
+    np.int64,
+)
+_TURN = np.array(
+    [[0, 0, 3], [0, 0, 6], [0, 0, 0], [0, 0, 5], [0, 0, 0], [5, 0, 0], [0, 0, 0], [6, 0, 0], [3, 0, 0]],
+    np.int64,
+)
+
+
+def neighbours(order: int, cells: Integers) -> Integers:
+    """Each cell and its eight neighbours, shape (n, 9); -1 where three cells meet and there is none."""
+    nside = 1 << order
+    face = cells >> (2 * order)
+    inside = cells & ((1 << (2 * order)) - 1)
+    ix, iy = _gather(inside), _gather(inside >> 1)
+    result = np.empty((len(cells), 9), np.int64)
+    for place, (dx, dy) in enumerate(_STEPS):
+        x, y = ix + dx, iy + dy
+        side = 4 + (x >= nside).astype(np.int64) - (x < 0) + 3 * ((y >= nside).astype(np.int64) - (y < 0))
+        x, y = x % nside, y % nside
+        other, turn = _ACROSS[side, face], _TURN[side, face >> 2]
+        x = np.where(turn & 1, nside - x - 1, x)
+        y = np.where(turn & 2, nside - y - 1, y)
+        x, y = np.where(turn & 4, y, x), np.where(turn & 4, x, y)
+        index = (other << (2 * order)) | _spread(x) | (_spread(y) << 1)
+        result[:, place] = np.where(other >= 0, index, -1)
+    return result
+
+
 def circumradius(order: int) -> float:
     """An upper bound, in radians, of the distance of any point of a cell from the cell's centre.
 

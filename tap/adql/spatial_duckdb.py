@@ -39,7 +39,7 @@ def numbers(values: tuple[float, ...] | list[float]) -> str:
     return f"[{', '.join(number(value) for value in values)}]"
 
 
-def _double(emitter: Emitter, expr: Expr) -> str:
+def double(emitter: Emitter, expr: Expr) -> str:
     value = constant(expr)
     if value is not None:
         return number(value)
@@ -51,20 +51,20 @@ def _double(emitter: Emitter, expr: Expr) -> str:
 
 
 def point(emitter: Emitter, expr: ir.Point) -> str:
-    lon, lat = _double(emitter, expr.lon), _double(emitter, expr.lat)
+    lon, lat = double(emitter, expr.lon), double(emitter, expr.lat)
     return f"vg_point({lon}, {lat})"
 
 
 def circle(emitter: Emitter, expr: ir.Circle) -> str:
-    return f"vg_circle({', '.join(_double(emitter, part) for part in expr.children())})"
+    return f"vg_circle({', '.join(double(emitter, part) for part in expr.children())})"
 
 
 def polygon(emitter: Emitter, expr: ir.Polygon) -> str:
-    return f"vg_polygon([{', '.join(_double(emitter, part) for part in expr.coordinates)}])"
+    return f"vg_polygon([{', '.join(double(emitter, part) for part in expr.coordinates)}])"
 
 
 def box(emitter: Emitter, expr: ir.Box) -> str:
-    return f"vg_box({', '.join(_double(emitter, part) for part in expr.children())})"
+    return f"vg_box({', '.join(double(emitter, part) for part in expr.children())})"
 
 
 def fixed(emitter: Emitter, expr: ir.Fixed) -> str:
@@ -90,7 +90,7 @@ _CODES = {Kind.POINT: 0, Kind.CIRCLE: 1, Kind.POLYGON: 2}
 
 def distance(emitter: Emitter, expr: ir.Call) -> str:
     """Degrees between two positions, accurate at all distances (Vincenty's formula with half-angle terms)."""
-    lon1, lat1, lon2, lat2 = (_double(emitter, arg) for arg in expr.args)
+    lon1, lat1, lon2, lat2 = (double(emitter, arg) for arg in expr.args)
     if max(map(len, (lon1, lat1, lon2, lat2))) > _INLINE:
         return f"vg_distance({lon1}, {lat1}, {lon2}, {lat2})"
     half = f"sin(radians({lon2} - {lon1}) / 2)"
@@ -120,7 +120,7 @@ def healpix_index(emitter: Emitter, expr: ir.Call) -> str:
     fixed_order = constant(order)
     if index is not None and fixed_order is not None:
         return f'({index.source}."{index.healpix}" >> {2 * (29 - int(fixed_order))})'
-    where = f"{_double(emitter, lon)}, {_double(emitter, lat)}"
+    where = f"{double(emitter, lon)}, {double(emitter, lat)}"
     return f"vg_healpix(CAST({emitter.value(order)} AS BIGINT), {where})"
 
 
@@ -184,15 +184,15 @@ def within(emitter: Emitter, expr: ir.Within) -> str:
     a, b, radius = expr.a, expr.b, constant(expr.radius)
     if constant(b.lon) is None or constant(b.lat) is None:
         a, b = b, a
-    lon, lat = _double(emitter, a.lon), _double(emitter, a.lat)
+    lon, lat = double(emitter, a.lon), double(emitter, a.lat)
     x, y = constant(b.lon), constant(b.lat)
     if x is not None and y is not None and radius is not None and len(lon + lat) < _INLINE:
         index = _index(emitter, a.lon, a.lat)
         shape = Shape(ShapeKind.CIRCLE, unit_vector(x, y), math.radians(max(0.0, min(radius, 180.0))))
         filtered = ranges(index, shape) if index is not None else ""
         return _all(filtered, in_cone(lon, lat, (float(x), float(y)), radius, expr.strict))
-    lon2, lat2 = _double(emitter, b.lon), _double(emitter, b.lat)
-    limit = _double(emitter, expr.radius)
+    lon2, lat2 = double(emitter, b.lon), double(emitter, b.lat)
+    limit = double(emitter, expr.radius)
     less = "<" if expr.strict else "<="
     if max(map(len, (lon, lat, lon2, lat2, limit))) > _INLINE:
         return f"(vg_distance({lon}, {lat}, {lon2}, {lat2}) {less} {limit})"
@@ -226,7 +226,7 @@ def spatial(emitter: Emitter, expr: ir.Spatial) -> str:
 
 
 def _point_in(emitter: Emitter, place: ir.Point, shape: Shape) -> str:
-    lon, lat = _double(emitter, place.lon), _double(emitter, place.lat)
+    lon, lat = double(emitter, place.lon), double(emitter, place.lat)
     index = _index(emitter, place.lon, place.lat)
     filtered = ranges(index, shape) if index is not None else ""
     if shape.kind is ShapeKind.CIRCLE and len(lon + lat) < _INLINE:
@@ -234,7 +234,8 @@ def _point_in(emitter: Emitter, place: ir.Point, shape: Shape) -> str:
     exact = f"vg_point_in({lon}, {lat}, {numbers(shape.encode())})"
     if not filtered:
         return exact
-    return f"(CASE WHEN {filtered} THEN {exact} WHEN {lon} + {lat} IS NOT NULL THEN false END)"
+    # The first stands for itself, since DuckDB prunes by it; CASE makes sure that the dear test comes after it.
+    return f"({filtered} AND CASE WHEN {filtered} THEN {exact} END)"
 
 
 def _caps(a: Expr, b: Expr) -> tuple[str, str] | None:

@@ -97,3 +97,34 @@ def test_combinations_are_covered(text):
     assert covered(shape, x, y)[points_in(shape, x, y)].all()
     lon, lat = oracle.degrees(oracle.random_directions(rng, 3000))
     assert covered(shape, lon, lat)[points_in(shape, lon, lat)].all()
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 5, 14])
+def test_neighbours_are_those_of_cdshealpix(order):
+    rng = np.random.default_rng(order)
+    cells = np.unique(np.r_[np.arange(min(12 * 4**order, 3000)), rng.integers(0, 12 * 4**order, 3000)])
+    found = healpix.neighbours(order, cells)
+    expected = cdshealpix.nested.neighbours(cells.astype(np.uint64), order)
+    for mine, theirs in zip(found.tolist(), np.asarray(expected).astype(np.int64).tolist()):
+        assert set(mine) - {-1} == set(theirs) - {-1}
+
+
+@pytest.mark.parametrize("radius", [1 / 3600, 0.01, 0.5, 3, 9])
+def test_cells_around_a_position_hold_everything_within_the_radius(radius):
+    import pyarrow as pa
+
+    from tap.adql import crossmatch_duckdb, functions
+
+    order = crossmatch_duckdb._order(radius)
+    rng = np.random.default_rng(1)
+    lon, lat = oracle.degrees(oracle.random_directions(rng, 400))
+    # Corners of the twelve faces, where cells are least square, and the poles.
+    lon[:6], lat[:6] = [0, 45, 90, 0, 123, 0.01], [41.81, 0, -41.82, 90, -90, 89.99]
+    columns = [pa.array([order] * 400), pa.array(lon), pa.array(lat), pa.array([float(radius)] * 400)]
+    around = functions.cells_around(*columns).to_pylist()
+    for i in range(400):
+        x, y = oracle.around(rng, lon[i], lat[i], radius, 300)
+        apart = oracle.angle(oracle.vectors(x, y), oracle.vectors(lon[i], lat[i])).astype(float)
+        cells = healpix.index(order, x, y)[apart <= radius]
+        assert set(cells.tolist()) <= set(around[i])
+        assert len(set(around[i])) == len(around[i])

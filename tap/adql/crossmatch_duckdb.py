@@ -1,0 +1,110 @@
+"""Joins by position in DuckDB: rows of one side are spread over the HEALPix cells that they reach, so that the join
+is one of equal cells, and the distance is computed for neighbours alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tap.adql import ir, spatial_duckdb
+from tap.adql.folding import constant
+
+if TYPE_CHECKING:
+    from tap.adql.duckdb import Emitter
+
+CELL_COLUMN = "_cell"
+_LARGEST = 10.0
+"""Degrees; with larger radii cells would be too few to help."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """`spread` is the alias of the side whose rows are spread, `there` its position, `here` the other one."""
+
+    spread: str
+    there: ir.Point
+    here: ir.Point
+    order: int
+    radius: float
+
+
+def of_join(join: ir.JoinSource) -> Match | None:
+    """How to speed up a join, None for joins that are not by position."""
+    left, right = _alias(join.left), _alias(join.right)
+    # The rows of the spread side are not kept for themselves, so it cannot be a side that an outer join keeps.
+    sides = {"INNER": (right, left), "LEFT": (right,), "RIGHT": (left,)}.get(join.kind, ())
+    return _find(join.on, [side for side in sides if side], _aliases(join))
+
+
+def of_list(sources: list[ir.Source], where: ir.Expr | None) -> Match | None:
+    """The same for tables joined by commas."""
+    if where is None or len(sources) < 2:
+        return None
+    spreadable = [alias for alias in map(_alias, reversed(sources)) if alias]
+    return _find(where, spreadable, {alias for source in sources for alias in _aliases(source)})
+
+
+def _alias(source: ir.Source) -> str:
+    return "" if isinstance(source, ir.JoinSource) else source.alias
+
+
+def _aliases(source: ir.Source) -> set[str]:
+    if isinstance(source, ir.JoinSource):
+        return _aliases(source.left) | _aliases(source.right)
+    return {source.alias}
+
+
+def _find(condition: ir.Expr, spreadable: list[str], inside: set[str]) -> Match | None:
+    terms = condition.args if isinstance(condition, ir.Logic) and condition.op == "AND" else (condition,)
+    best: Match | None = None
+    for term in terms:
+        radius = constant(term.radius) if isinstance(term, ir.Within) else None
+        if not isinstance(term, ir.Within) or radius is None or not 0 < radius <= _LARGEST:
+            continue
+        for there, here in ((term.a, term.b), (term.b, term.a)):
+            home, other = _home(there), _home(here)
+            if home not in spreadable or other not in inside or home == other:
+                continue
+            match = Match(home, there, here, _order(radius), float(radius))
+            if best is None or (_indexed(here) and not _indexed(best.here)):
+                best = match
+    return best
+
+
+def _home(point: ir.Point) -> str:
+    """The one source whose columns make a position, '' for none or several."""
+    found: set[str] = set()
+    parts: list[ir.Expr] = [point.lon, point.lat]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, ir.Ref):
+            found.add(part.source)
+        elif isinstance(part, ir.Aggregate | ir.QueryTest):
+            return ""
+        parts += part.children()
+    return found.pop() if len(found) == 1 else ""
+
+
+def _order(radius: float) -> int:
+    """The finest order whose cells are four times as large as the radius."""
+    return max(0, min(20, math.floor(math.log2(math.sqrt(math.pi / 3) / (4 * math.radians(radius))))))
+
+
+def _indexed(point: ir.Point) -> bool:
+    return isinstance(point.lon, ir.Ref) and point.lon.position is not None
+
+
+def spread(emitter: Emitter, match: Match, text: str) -> str:
+    """The side's rows, each once for every cell that points within the radius can be in."""
+    lon, lat = (spatial_duckdb.double(emitter, part) for part in (match.there.lon, match.there.lat))
+    cells = f"vg_cells({match.order}, {lon}, {lat}, {spatial_duckdb.number(match.radius)})"
+    return f'(SELECT {match.spread}.*, unnest({cells}) AS "{CELL_COLUMN}" FROM {text} AS {match.spread})'
+
+
+def same_cell(emitter: Emitter, match: Match) -> str:
+    """That a row of the other side is in the cell."""
+    order = ir.Const(ir.Kind.INTEGER, match.here.meta, match.order)
+    call = ir.Call(ir.Kind.INTEGER, match.here.meta, "healpix_index", (order, match.here.lon, match.here.lat))
+    return f'{emitter.value(call)} = {match.spread}."{CELL_COLUMN}"'

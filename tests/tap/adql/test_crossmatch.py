@@ -1,0 +1,105 @@
+"""Joins by position: the pairs that brute force finds, for every kind and spelling of join."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.tap.adql import oracle
+
+RADIUS = 0.4
+
+
+@pytest.fixture(scope="module")
+def pairs(archive):
+    """(star, observation) closer than RADIUS."""
+    stars, fields = archive.tables["stars"], archive.tables["obscore"]
+    p = oracle.vectors(stars["ra"].to_numpy(), stars["dec"].to_numpy())
+    found = []
+    for name, x, y in zip(
+        fields["obs_id"].to_pylist(), fields["s_ra"].to_pylist(), fields["s_dec"].to_pylist()
+    ):
+        near = oracle.angle(p, oracle.vectors(x, y)) < RADIUS
+        found += [(int(i), name) for i in stars["id"].to_numpy()[near]]
+    assert len(found) > 30
+    return sorted(found)
+
+
+CONDITIONS = [
+    "DISTANCE(ra, dec, s_ra, s_dec) < {r}",
+    "DISTANCE(s_ra, s_dec, ra, dec) < {r}",
+    "{r} > DISTANCE(POINT(s_ra, s_dec), POINT(ra, dec))",
+    "1 = CONTAINS(POINT(ra, dec), CIRCLE(s_ra, s_dec, {r}))",
+    "1 = CONTAINS(POINT(s_ra, s_dec), CIRCLE(POINT(ra, dec), {r}))",
+    "DISTANCE(ra + 0.0, dec, s_ra, s_dec) < {r}",
+    "DISTANCE(centre, POINT(ra, dec)) < {r} AND id >= 0",
+]
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_inner_joins(archive, pairs, condition):
+    condition = condition.format(r=RADIUS)
+    for rest in (
+        f"survey.stars JOIN ivoa.obscore ON {condition}",
+        f"ivoa.obscore JOIN survey.stars ON {condition}",
+        f"survey.stars, ivoa.obscore WHERE {condition}",
+        f"ivoa.obscore, survey.stars WHERE {condition}",
+        f"(SELECT * FROM survey.stars) AS a JOIN (SELECT * FROM ivoa.obscore) AS b ON {condition}",
+        f"survey.stars JOIN survey.extra USING (id) RIGHT JOIN (survey.stars AS t JOIN ivoa.obscore ON "
+        f"{condition.replace('ra, dec', 't.ra, t.dec').replace('ra + 0.0, dec', 't.ra, t.dec').replace('id', 't.id')}) "
+        "ON stars.id = t.id",
+    ):
+        alias = "t.id" if " t " in rest else "id"
+        compiled = archive.compile(f"SELECT {alias}, obs_id FROM {rest}")
+        assert '"_cell"' in compiled.sql, rest
+        assert sorted(archive.run(compiled)) == pairs, rest
+
+
+def test_outer_joins_keep_the_rows_that_match_nothing(archive, pairs):
+    condition = f"DISTANCE(ra, dec, s_ra, s_dec) < {RADIUS}"
+    stars, fields = archive.tables["stars"], archive.tables["obscore"]
+    lonely_stars = [(i, None) for i in stars["id"].to_pylist() if i not in {pair[0] for pair in pairs}]
+    lonely_fields = [
+        (None, name) for name in fields["obs_id"].to_pylist() if name not in {pair[1] for pair in pairs}
+    ]
+
+    def found(join):
+        rows = archive.run(f"SELECT id, obs_id FROM survey.stars {join} ivoa.obscore ON {condition}")
+        return sorted(rows, key=str)
+
+    assert found("LEFT JOIN") == sorted(pairs + lonely_stars, key=str)
+    assert found("RIGHT OUTER JOIN") == sorted(pairs + lonely_fields, key=str)
+    assert found("FULL JOIN") == sorted(pairs + lonely_stars + lonely_fields, key=str)
+
+
+def test_a_table_matches_itself(archive):
+    stars = archive.tables["stars"]
+    p = np.asarray(oracle.vectors(stars["ra"].to_numpy(), stars["dec"].to_numpy()), float)
+    apart = np.degrees(2 * np.arcsin(np.minimum(1, np.sqrt(((p[:, None] - p[None]) ** 2).sum(-1)) / 2)))
+    expected = int((apart < 0.1).sum())
+    text = "SELECT COUNT(*) FROM survey.stars AS a JOIN survey.stars AS b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.1"
+    assert archive.run(text) == [(expected,)]
+    assert expected > len(stars)
+
+
+def test_conditions_that_are_not_certain_are_left_alone(archive):
+    for condition in (
+        "DISTANCE(ra, dec, s_ra, s_dec) < 0.1 OR id = 3",
+        "NOT DISTANCE(ra, dec, s_ra, s_dec) < 0.1",
+        "DISTANCE(ra, dec, s_ra, s_dec) < parallax",
+        "DISTANCE(ra, dec, s_ra, s_dec) < 50",
+    ):
+        assert (
+            '"_cell"'
+            not in archive.compile(f"SELECT id FROM survey.stars, ivoa.obscore WHERE {condition}").sql
+        )
+
+
+def test_columns_of_a_match_are_those_of_its_tables(archive):
+    text = (
+        "SELECT * FROM survey.extra AS e, survey.stars AS s "
+        "JOIN TAP_UPLOAD.mine AS m ON DISTANCE(s.ra, s.dec, m.ra, m.dec) < 1"
+    )
+    names = [column.name for column in archive.compile(text).columns]
+    assert "_cell" not in names
+    assert len(archive.arrow(text).column_names) == len(names)
