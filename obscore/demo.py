@@ -7,13 +7,11 @@ from pathlib import Path
 from django.conf import settings
 
 from obscore import publication
-from obscore.models import Observation
+from obscore.models import SIMULATED_NOTICE, Observation
 from obscore.profile import Profile, read_all
 from obscore.report import Report
 
 __all__ = ["archive_notice", "simulate", "withdraw_simulated"]
-
-SIMULATED_NOTICE = "Simulated data: made by a program, not observed. Do not use them for science."
 
 
 def simulate() -> tuple[Profile, Path]:

@@ -44,6 +44,7 @@ def resolve(identifier: str, caller: Caller) -> ResolvedInput | None:
         title=observation.title,
         collection=collection.name,
         terms=collection.terms,
+        notice=collection.notice,
     )
 
 

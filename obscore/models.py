@@ -6,6 +6,8 @@ from pathlib import Path
 
 from django.db import models
 
+SIMULATED_NOTICE = "Simulated data: made by a program, not observed. Do not use them for science."
+
 
 class Collection(models.Model):
     """A collection that was ingested, as its profile described it then."""
@@ -33,6 +35,11 @@ class Collection(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def notice(self) -> str:
+        """What pages and products have to say of the data."""
+        return SIMULATED_NOTICE if self.simulated else ""
 
     @property
     def terms_path(self) -> str:

@@ -116,7 +116,7 @@ def _readme(job: Job, base: str) -> str:
         f"{job.tool_name} {job.tool_version}, job {job.pk}",
         f"Phase {job.phase}, made {xml.instant(job.creation_time)}, ended {xml.instant(job.end_time) or '-'}",
         f"From {settings.SITE.title}, {links.page_url(job, base)}",
-        settings.SITE.notice,
+        job.notice,
         job.error_message,
         "",
         "results/          what the tool made",

@@ -71,7 +71,7 @@ def description(job: Job, inputs: list[JobInput]) -> dict[str, Any]:
         "version": job.tool_version,
         "parameters": job.parameters,
         "inputs": files,
-        "notice": settings.SITE.notice,
+        "notice": job.notice,
         "base_url": job.base_url,
         "job_url": f"{job.base_url}/{job.service_path}/{job.pk}",
         "page_url": f"{job.base_url}/jobs/{job.pk}/",

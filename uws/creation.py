@@ -296,6 +296,7 @@ def _rows(job: Job, checked: Checked) -> list[JobInput]:
             title=found.title[:300],
             collection=found.collection,
             terms=found.terms,
+            notice=found.notice,
             provenance_url=found.provenance_url,
         )
         for role, inputs in checked.inputs.items()

@@ -28,6 +28,8 @@ class ResolvedInput:
     collection: str = ""
     terms: str = ""
     """Terms of use of the file."""
+    notice: str = ""
+    """What everything made from the file has to say, e.g. that it is simulated."""
     provenance_url: str = ""
 
 

@@ -132,6 +132,12 @@ class Job(models.Model):
         return f"{self.tool_name} {self.id} {self.phase}"
 
     @property
+    def notice(self) -> str:
+        """The site's notice and those of the inputs, each once."""
+        notices = self.inputs.order_by("role", "position").values_list("notice", flat=True)
+        return " ".join(dict.fromkeys(filter(None, [settings.SITE.notice, *notices])))
+
+    @property
     def is_final(self) -> bool:
         return Phase(self.phase) in FINAL
 
@@ -198,6 +204,8 @@ class JobInput(models.Model):
     collection = models.CharField(max_length=100, blank=True)
     terms = models.TextField(blank=True)
     """Terms of use, which travel with everything made from it."""
+    notice = models.CharField(max_length=300, blank=True)
+    """What everything made from it has to say, e.g. that it is simulated."""
     provenance_url = models.CharField(max_length=300, blank=True)
 
     class Meta:

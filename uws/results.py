@@ -201,6 +201,7 @@ def resolve_input(identifier: str, caller: Caller) -> ResolvedInput | None:
         media_type=result.media_type,
         title=result.file_name,
         terms="\n\n".join(terms_of(job)),
+        notice=job.notice,
         provenance_url=f"{job.base_url}/provenance/{job.pk}.json",
     )
 
