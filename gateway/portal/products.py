@@ -136,11 +136,11 @@ def _spectrum_facts(
     return tuple(facts)
 
 
-def _flux(point: Mapping[str, Any]) -> str:
-    low, high = point.get("dnde_errn"), point.get("dnde_errp")
+def _flux(point: Mapping[str, Any], name: str = "dnde") -> str:
+    low, high = point.get(f"{name}_errn"), point.get(f"{name}_errp")
     if is_number(low) and is_number(high):
-        return asymmetric_text(point.get("dnde"), low, high)
-    return measurement_text(point.get("dnde"), point.get("dnde_err"))
+        return asymmetric_text(point.get(name), low, high)
+    return measurement_text(point.get(name), point.get(f"{name}_err"))
 
 
 def _flux_points(points: Sequence[Mapping[str, Any]], energy_unit: str, flux_unit: str) -> Numbers:
@@ -165,6 +165,19 @@ def date_text(mjd: Any) -> str:
     return (MJD_EPOCH + timedelta(days=mjd)).strftime("%Y-%m-%d %H:%M")
 
 
+def _constant_facts(constant: Mapping[str, Any], unit: str) -> list[tuple[str, str]]:
+    """The fit of a constant flux, by which a reader judges whether the source varies."""
+    mean, stat, dof = constant.get("mean"), constant.get("stat"), constant.get("dof")
+    facts = []
+    if is_number(mean):
+        facts.append(("Mean flux", f"{measurement_text(mean, constant.get('mean_err'))} {unit}".strip()))
+    if is_number(stat) and is_number(dof) and dof > 0:
+        p_value = chi2_p_value(stat, int(dof))
+        verdict = "variable" if p_value < BAD_FIT_P_VALUE else "compatible with a constant flux"
+        facts.append(("Constant, stat / dof", f"{stat:.1f} / {dof:g} (p {_p_text(p_value)}): {verdict}"))
+    return facts
+
+
 def _light_curve(data: Mapping[str, Any]) -> Product:
     points = data.get("points") or []
     scale = str(data.get("time_scale") or "").upper()
@@ -176,15 +189,14 @@ def _light_curve(data: Mapping[str, Any]) -> Product:
             f"{(one['t_stop_mjd'] - one['t_start_mjd']) * 1440:.1f}"
             if is_number(one.get("t_start_mjd")) and is_number(one.get("t_stop_mjd"))
             else "–",
-            f"< {number_text(one.get('flux_ul'))}"
-            if one.get("is_ul")
-            else measurement_text(one.get("flux"), one.get("flux_err")),
+            f"< {number_text(one.get('flux_ul'))}" if one.get("is_ul") else _flux(one, "flux"),
             number_text(one.get("sqrt_ts"), 2),
         )
         for one in points
     )
-    energies = data.get("energy_range")
     facts = [("Points", f"{len(rows)} ({sum(bool(one.get('is_ul')) for one in points)} upper limits)")]
+    facts += _constant_facts(data.get("constant") or {}, unit_text(data.get("flux_unit")))
+    energies = data.get("energy_range_TeV") or data.get("energy_range")
     if isinstance(energies, Sequence) and len(energies) == 2:
         unit = unit_text(data.get("energy_unit") or "TeV")
         facts.append(("Energy range", f"{number_text(energies[0])} to {number_text(energies[1])} {unit}"))

@@ -212,6 +212,7 @@ def light_curve_data() -> dict[str, Any]:
         "flux_unit": "cm-2 s-1",
         "points": points,
         "time_scale": "tt",
+        "constant": {"mean": 2.4e-11, "mean_err": 0.1e-11, "stat": 4.99, "dof": 3},
         "warnings": [],
     }
 

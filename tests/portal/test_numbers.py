@@ -91,6 +91,12 @@ def test_light_curve_times_are_in_the_scale_of_the_file():
     assert found.points.rows[0][1:3] == ("53343.92000", "2004-12-04 22:04")
 
 
+def test_a_light_curve_says_whether_the_flux_is_constant():
+    facts = dict(product("lightcurve", light_curve_data()).facts)
+    assert facts["Mean flux"] == "(2.40 ± 0.10) × 10⁻¹¹ cm⁻² s⁻¹"
+    assert facts["Constant, stat / dof"] == "5.0 / 3 (p = 0.17): compatible with a constant flux"
+
+
 def test_mjd_zero_is_in_1858():
     assert date_text(0) == "1858-11-17 00:00"
 

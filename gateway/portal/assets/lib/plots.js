@@ -192,24 +192,44 @@ function drawLightCurve(node, place, data) {
   const measured = points.filter((p) => !p.is_ul && isNumber(p.flux));
   const upper = points.filter((p) => p.is_ul && isNumber(p.flux_ul));
   const scale = data.time_scale ? ` ${data.time_scale.toUpperCase()}` : "";
+  // One power of ten for all values: the axis carries it in its title.
+  const largest = Math.max(...measured.map((p) => Math.abs(p.flux)), ...upper.map((p) => p.flux_ul));
+  const exponent = largest > 0 && (largest < 1e-2 || largest >= 1e4) ? Math.floor(Math.log10(largest)) : 0;
+  const unitOf = (value) => value / 10 ** exponent;
+  const scaled = () => 10 ** -exponent;
   const hover = (p, value) => `${p.obs_id ? `${p.obs_id}<br>` : ""}${calendar(p.t)}${scale}<br>${value}`;
   const traces = [
     {
-      name: "flux", x: measured.map((p) => p.t), y: measured.map((p) => p.flux), type: "scatter", mode: "markers", marker: { color: POINT, size: 7 },
-      error_y: { type: "data", array: measured.map((p) => p.flux_err ?? 0), thickness: 1.2, width: 3, color: POINT },
+      name: "flux", x: measured.map((p) => p.t), y: measured.map((p) => unitOf(p.flux)), type: "scatter", mode: "markers", marker: { color: POINT, size: 7 },
+      error_y: {
+        type: "data", symmetric: false, array: measured.map((p) => unitOf(p.flux_errp ?? p.flux_err ?? 0)),
+        arrayminus: measured.map((p) => unitOf(p.flux_errn ?? p.flux_err ?? 0)), thickness: 1.2, width: 3, color: POINT },
       error_x: horizontalErrors(measured, "t", "t_start_mjd", "t_stop_mjd"),
       text: measured.map((p) => hover(p, `${digits(p.flux)} ± ${digits(p.flux_err)}`)), hoverinfo: "text",
     },
   ];
   if (upper.length) {
-    const top = Math.max(...measured.map((p) => p.flux), ...upper.map((p) => p.flux_ul));
-    traces.push(limits(upper, "t", "flux_ul", () => 1, (y) => y - 0.08 * top, (p) => hover(p, `< ${digits(p.flux_ul)}`)));
+    traces.push(limits(upper, "t", "flux_ul", scaled, (y) => y - 0.08 * unitOf(largest), (p) => hover(p, `< ${digits(p.flux_ul)}`)));
   }
+  const { mean, mean_err: error } = data.constant ?? {};
+  if (isNumber(mean) && points.length) {
+    const ends = [Math.min(...points.map((p) => p.t_start_mjd)), Math.max(...points.map((p) => p.t_stop_mjd))];
+    const y = unitOf(mean);
+    if (isNumber(error)) {
+      const [low, high] = [y - unitOf(error), y + unitOf(error)];
+      traces.unshift({
+        name: "mean, 1 σ", x: [...ends, ends[1], ends[0]], y: [high, high, low, low], type: "scatter", mode: "lines", fill: "toself",
+        fillcolor: BAND, line: { width: 0, color: MODEL }, hoverinfo: "skip",
+      });
+    }
+    traces.push({ name: "mean flux", x: ends, y: [y, y], type: "scatter", mode: "lines", line: { color: MODEL, width: 2 }, hoverinfo: "skip" });
+  }
+  const power = exponent ? `10<sup>${String(exponent).replace("-", "−")}</sup> ` : "";
   const layout = {
     ...base(),
-    showlegend: upper.length > 0,
+    showlegend: traces.length > 1,
     xaxis: axis(`Time (MJD${scale})`, { exponentformat: "none", separatethousands: false, tickformat: "~f" }),
-    yaxis: axis(`Flux (${pretty(data.flux_unit)})`, { rangemode: "tozero" }),
+    yaxis: axis(`Flux (${power}${pretty(data.flux_unit)})`, { rangemode: "tozero" }),
   };
   return Plotly.react(place, traces, layout, config(node.dataset.name || "lightcurve"));
 }
