@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _NAMES = "POINT CIRCLE BOX POLYGON REGION CENTROID AREA COORD1 COORD2 COORDSYS DISTANCE CONTAINS INTERSECTS"
 FUNCTIONS = frozenset(_NAMES.split())
+_SIZES = {"POINT": 0, "CIRCLE": 1, "BOX": 2, "POLYGON": 0}
+"""How many numbers follow the positions in a constructor."""
 _BOOLEAN = column_of(Kind.BOOLEAN)
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "<>": "<>"}
 _KINDS = {ShapeKind.POINT: Kind.POINT, ShapeKind.CIRCLE: Kind.CIRCLE, ShapeKind.POLYGON: Kind.POLYGON}
@@ -118,9 +120,8 @@ def _constructor(expressions: Expressions, node: tree.Call) -> Expr:
     if galactic:
         hint = "Only positions written out are converted to ICRS."
         raise Problem(node.arguments[0].at, "Columns cannot be declared galactic.", hint)
-    for number, value in enumerate(values):
-        pairs = len(values) - (0 if node.name in ("POINT", "POLYGON") else len(values) - 2)
-        if number % 2 and number < pairs and value is not None and abs(value) > 90:
+    for value in values[1 : len(values) - _SIZES[node.name] : 2]:
+        if value is not None and abs(value) > 90:
             raise Problem(node.at, f"The latitude {value:g} is not between -90 and 90 degrees.")
     kind = {"BOX": Kind.POLYGON}.get(node.name) or Kind[node.name]
     meta = column_of(kind, node.name.lower())
@@ -135,7 +136,7 @@ def _coordinates_of(expressions: Expressions, node: tree.Call, rest: tuple[tree.
     """The arguments as numbers, points taken apart."""
     args = [expressions.value(argument) for argument in rest]
     name = node.name
-    sizes = {"POINT": 0, "CIRCLE": 1, "BOX": 2, "POLYGON": 0}[name]
+    sizes = _SIZES[name]
     places, tail = args[: len(args) - sizes], args[len(args) - sizes :]
     result: list[Expr] = []
     if any(arg.kind is Kind.POINT for arg in places):

@@ -217,7 +217,7 @@ def spatial(emitter: Emitter, expr: ir.Spatial) -> str:
         exact = f"{mirrored}({second}, {first})"
     else:
         exact = f"{name}({first}, {second})"
-    meet = _caps(a, b) if emitter.indexes else None
+    meet = _caps(emitter, a, b) if emitter.indexes else None
     if not meet:
         return exact
     # CASE, since it is sure to evaluate the dear test on the rows alone that pass the filter.
@@ -238,10 +238,10 @@ def _point_in(emitter: Emitter, place: ir.Point, shape: Shape) -> str:
     return f"({filtered} AND CASE WHEN {filtered} THEN {exact} END)"
 
 
-def _caps(a: Expr, b: Expr) -> tuple[str, str] | None:
+def _caps(emitter: Emitter, a: Expr, b: Expr) -> tuple[str, str] | None:
     """Whether bounding caps meet (a little generous), and what is not NULL where the regions are not."""
-    one, other = _cap(a), _cap(b)
-    if one is None or other is None or (isinstance(a, ir.Fixed) and isinstance(b, ir.Fixed)):
+    one, other = _cap(emitter, a), _cap(emitter, b)
+    if one is None or other is None or not any(isinstance(expr, ir.Ref) for expr in (a, b)):
         return None
     x, y, z, c, s = one
     u, v, w, d, t = other
@@ -254,12 +254,16 @@ def _caps(a: Expr, b: Expr) -> tuple[str, str] | None:
     return condition, known
 
 
-def _cap(expr: Expr) -> tuple[str, ...] | None:
+def _cap(emitter: Emitter, expr: Expr) -> tuple[str, ...] | None:
     """Centre, cosine and sine of the radius of a geometry's bounding cap, where SQL has them."""
     if isinstance(expr, ir.Fixed):
         shape = expr.shape
         values = (*shape.centre, math.cos(shape.radius), math.sin(shape.radius))
         return tuple(number(value) for value in values)
+    if isinstance(expr, ir.Point):
+        lon, lat = f"radians({double(emitter, expr.lon)})", f"radians({double(emitter, expr.lat)})"
+        if len(lon + lat) < _INLINE:
+            return f"(cos({lat}) * cos({lon}))", f"(cos({lat}) * sin({lon}))", f"sin({lat})", "1.0e0", "0.0e0"
     if isinstance(expr, ir.Ref) and expr.region is not None:
         return tuple(f'{expr.region.source}."{name}"' for name in expr.region.names[1:])
     return None

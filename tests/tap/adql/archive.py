@@ -178,7 +178,7 @@ class Archive:
 
     def arrow(self, query: str | CompiledQuery) -> pa.Table:
         compiled = self.compile(query) if isinstance(query, str) else query
-        result = self.connection.execute(compiled.sql).to_arrow_table()
+        result = self.connection.sql(compiled.sql).to_arrow_table()
         assert result.column_names == [column.name for column in compiled.columns]
         return result
 

@@ -260,3 +260,17 @@ def test_measures_of_geometries(archive):
 def test_vectors_of_the_functions_are_those_of_the_oracle():
     lon, lat = np.array([0.0, 33.3, 359.0]), np.array([90.0, -12.5, 0.0])
     assert np.abs(vectors(lon, lat) - oracle.vectors(lon, lat).astype(float)).max() < 1e-15
+
+
+def test_positions_of_one_table_in_regions_of_another(archive):
+    stars, fields = archive.tables["stars"], archive.tables["obscore"]
+    lon, lat, ids = stars["ra"].to_numpy(), stars["dec"].to_numpy(), stars["id"].to_numpy()
+    expected = []
+    for name, text in zip(fields["obs_id"].to_pylist(), fields["s_region"].to_pylist()):
+        region = shape_of(text)
+        if region is not None and name < "obs 3":
+            expected += [(int(i), name) for i in ids[points_in(region, lon, lat)]]
+    for condition in ("1 = CONTAINS(POINT(ra, dec), s_region)", "INTERSECTS(s_region, POINT(ra, dec)) = 1"):
+        text = f"SELECT id, obs_id FROM survey.stars, ivoa.obscore WHERE {condition} AND obs_id < 'obs 3'"
+        assert sorted(archive.run(text)) == sorted(expected)
+    assert len(expected) > 500

@@ -313,6 +313,10 @@ def test_paths_come_out_as_urls_everywhere(archive):
     assert archive.run(text) == [("https://example.org/datalink/links?ID=3",)]
     nested = "SELECT u FROM (SELECT access_url AS u, obs_id FROM ivoa.obscore) AS q WHERE obs_id = 'obs 3'"
     assert archive.run(nested) == [("https://example.org/datalink/links?ID=3",)]
+    grouped = "SELECT access_url, COUNT(*) FROM ivoa.obscore WHERE obs_id = 'obs 3' GROUP BY access_url ORDER BY access_url"
+    assert archive.run(grouped) == [("https://example.org/datalink/links?ID=3", 1)]
+    distinct = "SELECT DISTINCT access_url FROM ivoa.obscore WHERE obs_id = 'obs 3' ORDER BY access_url"
+    assert archive.run(distinct) == [("https://example.org/datalink/links?ID=3",)]
 
 
 def test_uploads(archive):
@@ -355,8 +359,14 @@ def test_integer_overflow_is_an_error_not_a_wrong_number(archive):
         scalar(archive, "9223372036854775807 + id")
     with pytest.raises(duckdb.Error):
         archive.run("SELECT SUM(big * 100000) FROM survey.stars")
-    with pytest.raises(duckdb.Error):
-        scalar(archive, "CAST(100000 AS SMALLINT)")
+    for expression in (
+        "CAST(100000 AS SMALLINT)",
+        "CAST(1e300 AS REAL)",
+        "CAST(1e10 AS INTEGER)",
+        "CAST('x' AS BIGINT)",
+    ):
+        with pytest.raises(duckdb.Error):
+            scalar(archive, expression)
 
 
 def test_maxrec_and_top(archive):
