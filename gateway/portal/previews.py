@@ -140,7 +140,7 @@ def _tables(path: Path, media_type: str) -> tuple[Grid, ...]:
 def _fits_tables(path: Path) -> tuple[Grid, ...]:
     from astropy.io import fits  # costs half a second, and most pages need none of it
 
-    grids = []
+    grids: list[Grid] = []
     with fits.open(path, memmap=path.suffix != ".gz") as hdus:
         for number, hdu in enumerate(hdus):
             if isinstance(hdu, fits.BinTableHDU | fits.TableHDU) and len(grids) < 8:

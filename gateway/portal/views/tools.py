@@ -12,11 +12,11 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from gateway.vo.sessions import ensure_session
 from gateway.portal.scripts import fields_of, scripts
 from gateway.portal.toolform import FieldView, ToolForm, chosen_identifiers, typed_values
 from gateway.portal.views.common import base_url, duration_text, job_title, limits_of, tool_of
 from gateway.vo.errors import GatewayError, UsageError
+from gateway.vo.sessions import caller_of, ensure_session
 from uws import controller
 from uws.access import get_job
 from uws.models import Job
@@ -40,8 +40,8 @@ def tools(request: HttpRequest) -> HttpResponse:
             "summary": tool.summary,
             "deprecated": tool.deprecated,
             "category": tool.category,
-            "reason": tool.why_not or tool.refusal(request.caller),
-            "usable": tool.available and not tool.refusal(request.caller),
+            "reason": tool.why_not or tool.refusal(caller_of(request)),
+            "usable": tool.available and not tool.refusal(caller_of(request)),
             "url": reverse("portal:tool", args=[tool.name]) + query,
         }
         for tool in registry.all_tools()
@@ -78,7 +78,7 @@ def tool(request: HttpRequest, name: str) -> HttpResponse:
 def _source_job(request: HttpRequest, data: QueryDict, found: Tool) -> Job | None:
     """The earlier job whose values fill the form."""
     job_id = data.get("from", "")
-    return get_job(job_id, request.caller, tool=found.name) if job_id else None
+    return get_job(job_id, caller_of(request), tool=found.name) if job_id else None
 
 
 def _form(request: HttpRequest, found: Tool, data: QueryDict, source: Job | None) -> ToolForm:
@@ -89,7 +89,7 @@ def _form(request: HttpRequest, found: Tool, data: QueryDict, source: Job | None
         if not inputs:
             for one in source.inputs.all():
                 inputs.setdefault(one.role, []).append(one.identifier)
-    return ToolForm(found, request.caller, limits_of(request.caller), typed, inputs)
+    return ToolForm(found, caller_of(request), limits_of(caller_of(request)), typed, inputs)
 
 
 def _changed(
@@ -110,7 +110,7 @@ def _changed(
             name: value for name, value in form.typed.items() if not _is_default(form, name, value, automatic)
         }
         pairs += fields_of(kept, {})
-        pairs += [(name, data[name]) for name in ("run_id", "duration") if data.get(name)]
+        pairs += [(name, str(data[name])) for name in ("run_id", "duration") if data.get(name)]
         if source is not None and chosen:
             pairs.append(("from", source.id))
     return f"{request.path}?{urlencode(pairs)}" if pairs else request.path
@@ -219,7 +219,7 @@ def _page(
     context = {
         "tool": form.tool,
         "reference_url": form.tool.reference.startswith(("http://", "https://")),
-        "refusal": form.tool.why_not or form.tool.refusal(request.caller),
+        "refusal": form.tool.why_not or form.tool.refusal(caller_of(request)),
         "roles": form.roles,
         "groups": _groups([one for one in fields if not one.field.advanced]),
         "advanced": advanced,
