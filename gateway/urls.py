@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from gateway.health import healthz, readyz
+from provenance.urls import provsap_urlpatterns
 from uws.urls import api_urlpatterns
 
 urlpatterns = [
@@ -14,6 +15,7 @@ urlpatterns = [
     path("api/v1/", include(api_urlpatterns)),
     path("", include("obscore.urls")),
     path("provenance/", include("provenance.urls")),
+    path("", include(provsap_urlpatterns)),
     path("account/", include("gateway.accounts.urls")),
     path("s/", include("gateway.accounts.link_urls")),
     path("admin/", admin.site.urls),

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from gateway.vo.middleware import VO_PREFIXES
 
-PROGRAM_PREFIXES = (*VO_PREFIXES, "/provenance", "/soda", "/sia2", "/api")
+PROGRAM_PREFIXES = (*VO_PREFIXES, "/provenance", "/provsap", "/soda", "/sia2", "/api")
 """Paths that programs use: no CSRF tokens, protocol errors, challenges."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
