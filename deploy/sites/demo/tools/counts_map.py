@@ -14,7 +14,8 @@ from gammapy.data import EventList
 from gammapy.maps import Map, WcsGeom
 from gammaray import Run
 from matplotlib.colors import PowerNorm
-from plotting import GREEN, plt, save
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from plotting import plt, save
 from products import write_fits
 from vogate_tool import Job, ToolFailure, listed, plural, progress, write_json
 
@@ -138,8 +139,8 @@ def write_image(
 
 def draw(job: Job, result: dict[str, Any], shown: Map, runs: Sequence[Run]) -> None:
     """The map with a colour bar, a coordinate grid, and the pointings."""
-    figure = plt.figure(figsize=(8.2, 7.2))
-    axes = figure.add_axes((0.13, 0.1, 0.72, 0.8), projection=shown.geom.wcs)
+    figure = plt.figure(figsize=(8.4, 7.2))
+    axes = figure.add_axes((0.13, 0.1, 0.7, 0.8), projection=shown.geom.wcs)
     smoothed = job.get("smoothing", 0.06) > 0
     top = float(np.percentile(shown.data, 99.95)) if smoothed else float(shown.data.max())
     # A square-root scale shows the field as well as the source.
@@ -153,11 +154,14 @@ def draw(job: Job, result: dict[str, Any], shown: Map, runs: Sequence[Run]) -> N
     inside = shown.geom.contains(pointings)
     axes.scatter(
         pointings.ra.deg[inside], pointings.dec.deg[inside], transform=axes.get_transform("icrs"), marker="+",
-        color=GREEN, s=55, lw=1.4, label="pointing",
+        color="#7fe3ff", s=60, lw=1.5, label="pointing",
     )  # fmt: skip
     if inside.any():
         axes.legend(loc="upper left", fontsize=9, labelcolor="white")
-    bar = figure.colorbar(image, ax=axes, fraction=0.045, pad=0.03)
+    bar = figure.colorbar(image, cax=figure.add_axes((0.855, 0.1, 0.025, 0.8)))
+    bar.locator, bar.formatter = MaxNLocator(6), ScalarFormatter(useMathText=True)
+    bar.formatter.set_powerlimits((-2, 4))
+    bar.update_ticks()
     bar.set_label(
         f"Events per square degree (Gaussian, $\\sigma$ = {job.get('smoothing', 0.06):g} deg)"
         if smoothed

@@ -358,6 +358,14 @@ def statistics(stacked: SpectrumDatasetOnOff) -> dict[str, object]:
     }
 
 
+def fit_range(dataset: SpectrumDatasetOnOff) -> tuple[float, float]:
+    """Lowest and highest energy (TeV) that enter the fit."""
+    axis = dataset.counts.geom.axes["energy"]
+    safe = np.flatnonzero(dataset.mask_safe.data[:, 0, 0])
+    edges = axis.edges.to_value("TeV")
+    return float(edges[safe[0]]), float(edges[safe[-1] + 1])
+
+
 def few_off(stacked: dict[str, object]) -> list[str]:
     if int(str(stacked["n_off"])) < 10:
         return [f"Only {plural(int(str(stacked['n_off'])), 'OFF event')}: the background is poorly known."]

@@ -13,14 +13,16 @@ from astropy.table import Table
 from astropy.time import Time
 from gammapy.datasets import Datasets, SpectrumDatasetOnOff
 from gammapy.estimators import FluxPointsEstimator
-from gammapy.modeling.models import PowerLawSpectralModel, SkyModel
-from gammaray import FLUX_UNIT, Run, Selection
+from gammapy.modeling.models import SkyModel
+from gammaray import Run, Selection
 from plotting import BLUE, GREY, plt, save
 from products import write_tables
-from vogate_tool import Job, ToolFailure, progress, write_json
+from vogate_tool import Job, ToolFailure, listed, progress, write_json
 
 UPPER_LIMIT_SIGMA = 2
 """Points below this significance are shown as upper limits, which are at this number of sigmas (95.45 %)."""
+DETECTION_SIGMA = 5
+"""From this significance on the spectral index can be fitted."""
 INTEGRAL_UNIT = u.Unit("cm-2 s-1")
 
 UCDS = {
@@ -59,18 +61,20 @@ def main(job: Job) -> None:
     low, high = job.get("energy_min", 1.0), job.get("energy_max", 40.0)
     runs = split_runs(job, runs)
     gammaray.extract(job, runs, chosen, gammaray.energy_axes(low, high, per_decade=10), (0.15, 0.5))
-    gammaray.usable(runs, chosen.warnings)
+    datasets = gammaray.usable(runs, chosen.warnings)
+    chosen.warnings += thresholds(runs, low)
     bins = [one for one in time_bins(job, runs) if one.datasets]
-    model = source_model(job)
+    progress(0.5, "Choosing the spectral index")
+    model = source_model(job, datasets, chosen.warnings)
     points = []
     for number, one in enumerate(bins):
-        progress(0.5 + 0.35 * number / len(bins), f"Flux of {one.label} ({number + 1} of {len(bins)})")
+        progress(0.52 + 0.35 * number / len(bins), f"Flux of {one.label} ({number + 1} of {len(bins)})")
         points.append(flux_point(one, model, low * u.TeV, high * u.TeV, chosen.warnings))
     found = [point for point in points if point is not None]
     if not found:
         raise ToolFailure("No observation has a flux or an upper limit in this energy range.")
     progress(0.88, "Writing the table")
-    result = describe(job, chosen, found, (low, high))
+    result = describe(job, chosen, model, found, (low, high))
     write_json("lightcurve.json", result)
     write_table(job, result)
     progress(0.93, "Drawing")
@@ -112,13 +116,40 @@ def time_bins(job: Job, runs: Sequence[Run]) -> list[Bin]:
     return sorted(bins.values(), key=lambda one: one.start)
 
 
-def source_model(job: Job) -> SkyModel:
-    """The spectral shape that turns counts into fluxes: a power law of fixed index."""
-    spectrum = PowerLawSpectralModel(
-        index=job.get("index", 2.5), amplitude=1e-12 * FLUX_UNIT, reference=1 * u.TeV
-    )
-    spectrum.index.frozen = True
-    return SkyModel(spectral_model=spectrum, name="source")
+def thresholds(runs: Sequence[Run], low: float) -> list[str]:
+    """A warning where the safe energies of an observation begin above the flux's lowest energy."""
+    late: dict[str, float] = {}
+    for run in runs:
+        if run.dataset is not None and run.dataset.mask_safe is not None:
+            first = gammaray.fit_range(run.dataset)[0]
+            if first > 1.01 * low:
+                late[run.obs_id] = first
+    if not late:
+        return []
+    return [
+        f"The safe energies of {listed(late)} begin above {low:g} TeV (at most at {max(late.values()):.2g} TeV): "
+        "their fluxes are extrapolated down with the spectral index."
+    ]
+
+
+def source_model(job: Job, datasets: Datasets, warned: list[str]) -> SkyModel:
+    """The spectral shape that turns counts into fluxes: a power law of given index, or of the fitted one."""
+    model = gammaray.spectral_model(job, "power-law", job.get("reference", 1.0))
+    index = model.spectral_model.index
+    if job.get("index") is not None:
+        index.value = job.get("index")
+    else:
+        stacked = datasets.stack_reduce(name="all")
+        if gammaray.statistics(stacked)["significance"] >= DETECTION_SIGMA:
+            outcome = gammaray.fit(Datasets([stacked]), model)
+            if not outcome.success or not 0.5 < index.value < 8:
+                warned.append("The spectral index could not be fitted: 2.5 is used.")
+                index.value, index.error = 2.5, 0
+        else:
+            warned.append("The source is too faint for its spectral index to be fitted: 2.5 is used.")
+            index.value = 2.5
+    index.frozen = True
+    return model
 
 
 def flux_point(
@@ -170,7 +201,7 @@ def constant_fit(points: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def describe(
-    job: Job, chosen: Selection, points: list[dict[str, Any]], energies: tuple[float, float]
+    job: Job, chosen: Selection, model: SkyModel, points: list[dict[str, Any]], energies: tuple[float, float]
 ) -> dict[str, Any]:
     """The JSON form of a light curve (README.md)."""
     place = chosen.name or chosen.center.to_string("hmsdms", precision=0)
@@ -183,7 +214,10 @@ def describe(
         "radius_deg": chosen.radius.to_value("deg"),
         "flux_unit": "cm-2 s-1",
         "energy_range_TeV": list(energies),
-        "index": job.get("index", 2.5),
+        "energy_range": list(energies),
+        "energy_unit": "TeV",
+        "index": model.spectral_model.index.value,
+        "index_error": model.spectral_model.index.error or None,
         "time_scale": "UTC",
         "time_reference": "MJD",
         "binning": job.get("binning", "observation"),
@@ -246,7 +280,12 @@ def draw(job: Job, result: dict[str, Any]) -> None:
     figure.suptitle(result["title"], fontsize=13, fontweight="bold", y=0.96)
     fit = result["constant"]
     if fit.get("dof", 0) > 0:
-        axes[0][-1].set_title(f"constant: chi2/dof = {fit['stat']:.0f}/{fit['dof']}", fontsize=9, loc="right")
+        axes[0][-1].set_title(
+            f"dashed: weighted mean; constant: $\\chi^2$/dof = {fit['stat']:.0f}/{fit['dof']}",
+            fontsize=9,
+            loc="right",
+            fontweight="normal",
+        )
     save(figure, "lightcurve", job, result["title"])
 
 

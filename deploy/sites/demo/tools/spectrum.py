@@ -118,7 +118,7 @@ def describe(
 ) -> dict[str, Any]:
     """The JSON form of a spectrum (README.md)."""
     counts = gammaray.statistics(stacked)
-    low, high = fit_range(stacked)
+    low, high = gammaray.fit_range(stacked)
     title = (
         f"Spectrum of {chosen.name}"
         if chosen.name
@@ -159,14 +159,6 @@ def describe(
         "warnings": chosen.warnings + gammaray.few_off(counts),
         **job.record(),
     }
-
-
-def fit_range(stacked: SpectrumDatasetOnOff) -> tuple[float, float]:
-    """Lowest and highest energy (TeV) that entered the fit."""
-    axis = stacked.counts.geom.axes["energy"]
-    safe = np.flatnonzero(stacked.mask_safe.data[:, 0, 0])
-    edges = axis.edges.to_value("TeV")
-    return float(edges[safe[0]]), float(edges[safe[-1] + 1])
 
 
 def curve(model: SkyModel, low: float, high: float) -> dict[str, Any]:
