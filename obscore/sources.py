@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import warnings
 import zlib
@@ -138,6 +139,8 @@ def open_fits(path: Path) -> Iterator[fits.HDUList]:
         If it is not FITS, is cut short, or its compression is broken.
     """
     try:
+        if path.suffix == ".gz":
+            _check_compression(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.filterwarnings("error", message=".*truncated.*", category=AstropyUserWarning)
@@ -150,6 +153,13 @@ def open_fits(path: Path) -> Iterator[fits.HDUList]:
         raise Unreadable(f"not a readable FITS file ({_sentence(error)})") from None
     with hdus:
         yield hdus
+
+
+def _check_compression(path: Path) -> None:
+    """Read to the end: a compressed file that was cut short looks to a FITS reader like one with fewer HDUs."""
+    with gzip.open(path) as file:
+        while file.read(1 << 20):
+            pass
 
 
 def hdu_sources(hdus: fits.HDUList) -> dict[str, HduSource]:

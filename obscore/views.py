@@ -11,6 +11,7 @@ from gateway.vo.caller import Caller
 from gateway.vo.dali import Parameters
 from gateway.vo.errors import Forbidden, Gone, NotAuthenticated, NotFound, UsageError
 from gateway.vo.files import serve_file
+from gateway.vo.sessions import caller_of
 from obscore import datalink, definition, lookup, rights, vosi
 from obscore.inputs import check_unchanged
 from obscore.models import ArchiveFile, Collection, Observation, Role
@@ -47,7 +48,7 @@ def links(request: HttpRequest) -> HttpResponse:
         content_type = definition.DATALINK_FORMAT
     identifiers = [value for value in parameters.all("ID") if value.strip()]
     found = datalink.answer(
-        identifiers, _caller(request), base_url(request), maxrec=parameters.integer("MAXREC")
+        identifiers, caller_of(request), base_url(request), maxrec=parameters.integer("MAXREC")
     )
     return HttpResponse(datalink.document(found, base_url(request)), content_type=content_type)
 
@@ -79,7 +80,7 @@ def product(request: HttpRequest, collection: str, obs_id: str, name: str) -> Ht
     observation = lookup.observations().filter(collection__name=collection, obs_id=obs_id).first()
     if observation is None:
         raise NotFound("There is no such observation.", hint="Search for it in ivoa.obscore.")
-    _check_rights(observation, _caller(request))
+    _check_rights(observation, caller_of(request))
     for file in observation.files.all():
         if file.name == name:
             return _file(request, file)
@@ -121,8 +122,3 @@ def _check_rights(observation: Observation, caller: Caller) -> None:
     if caller.is_authenticated:
         raise Forbidden(text)
     raise NotAuthenticated(text, hint="Sign in with an account that has the right to it.")
-
-
-def _caller(request: HttpRequest) -> Caller:
-    caller: Caller = request.caller  # type: ignore[attr-defined]
-    return caller
