@@ -1,6 +1,7 @@
 """The job list, the job page and the viewers, without a browser."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -102,8 +103,9 @@ def test_the_log_is_read_on_from_where_the_page_is(client, mine):
 
 
 def test_a_queued_job_says_how_many_are_before_it(client, mine):
-    make_job("another session", Phase.QUEUED)
     job = mine(Phase.QUEUED)
+    make_job("another session", Phase.QUEUED, queued_at=job.queued_at - timedelta(seconds=1))
+    make_job("another session", Phase.QUEUED, queued_at=job.queued_at + timedelta(seconds=1))
     assert "1 job before it" in page(client.get(job.page_url)).get_element_by_id("status").text
 
 
