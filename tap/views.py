@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from gateway.vo import vosi
 from gateway.vo.dali import Parameters
 from gateway.vo.errors import Busy, GatewayError, NotFound, UsageError
+from gateway.vo.sessions import caller_of
 from tap import archive, service, workers
 from tap import capabilities as tap_capabilities
 from tap import examples as tap_examples
@@ -65,7 +66,7 @@ def sync(request: HttpRequest) -> HttpResponseBase:
     token = request.META.get("vogate.token")
     result = service.open_query(
         wanted.query,
-        request.caller,  # type: ignore[attr-defined]
+        caller_of(request),
         maxrec=wanted.maxrec,
         base_url=base,
         uploads=wanted.uploads,
@@ -108,7 +109,7 @@ def availability(request: HttpRequest) -> HttpResponse:
     """Whether queries can be answered: a query worker is asked."""
     notes: list[str] = []
     try:
-        service.fetch("SELECT TOP 1 schema_name FROM tap_schema.schemas", request.caller, seconds=10)  # type: ignore[attr-defined]
+        service.fetch("SELECT TOP 1 schema_name FROM tap_schema.schemas", caller_of(request), seconds=10)
         available = True
     except Busy as error:  # there is much to do, and it is being done
         available, notes = True, [str(error)]

@@ -7,10 +7,11 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
 from gateway.vo.dali import Parameters
+from gateway.vo.sessions import caller_of
 from uws import forms, links, logs, wait, xml
 from uws.access import get_job
 from uws.models import Job
-from uws.views import caller_of, methods
+from uws.views import methods
 
 
 @methods("GET", "HEAD")

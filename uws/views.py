@@ -16,10 +16,10 @@ from django.http import (
 )
 from django.views.decorators.csrf import csrf_exempt
 
-from gateway.vo.caller import Caller
 from gateway.vo.dali import Parameters
 from gateway.vo.errors import GatewayError, NotFound, UsageError
 from gateway.vo.middleware import render_error
+from gateway.vo.sessions import caller_of
 from uws import controller, forms, kinds, links, wait, xml
 from uws.access import get_job, jobs_of
 from uws.models import Job
@@ -48,10 +48,6 @@ def methods(*allowed: str) -> Callable[[View], View]:
         return checked
 
     return decorate
-
-
-def caller_of(request: HttpRequest) -> Caller:
-    return request.caller  # type: ignore[attr-defined, no-any-return]
 
 
 def find(request: HttpRequest, tool: str, job_id: str) -> Job:

@@ -20,6 +20,7 @@ from gateway.accounts.models import ApiToken
 from gateway.accounts.requests import client_address
 from gateway.vo.caller import Caller
 from gateway.vo.errors import Forbidden, NotAuthenticated, UsageError
+from gateway.vo.sessions import caller_of
 from uws.access import jobs_of
 from uws.models import JobResult
 from uws.phases import ACTIVE
@@ -30,7 +31,7 @@ def _signed_in(request: HttpRequest) -> Caller | None:
 
     Raises Forbidden for other credentials.
     """
-    caller: Caller = request.caller  # type: ignore[attr-defined]
+    caller = caller_of(request)
     if caller.is_authenticated and caller.method != "cookie":
         raise Forbidden("The account is managed in the browser.", hint="Sign in there.")
     return caller if caller.is_authenticated else None
@@ -78,7 +79,7 @@ def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
 
 
 def _page(request: HttpRequest, *, status: int = 200, **context: Any) -> HttpResponse:
-    caller: Caller = request.caller  # type: ignore[attr-defined]
+    caller = caller_of(request)
     jobs = jobs_of(caller)
     context.setdefault("profile", ProfileForm(instance=request.user))
     context.setdefault("token_form", TokenForm())
@@ -102,7 +103,7 @@ def vo_login(request: HttpRequest) -> HttpResponse:
     The token comes in the header `X-VO-Bearer` and works for 12 hours.  Credentials come as form fields
     `username` and `password` (tls-with-password) or as Basic; no cookie is set.
     """
-    caller: Caller = request.caller  # type: ignore[attr-defined]
+    caller = caller_of(request)
     if request.method == "POST" and "username" in request.POST:
         name, password = request.POST["username"], request.POST.get("password", "")
         user: Any = credentials.check_password(name, password, request, client_address(request))

@@ -19,6 +19,7 @@ from gateway.portal.scripts import scripts
 from gateway.portal.views.common import base_url, duration_text, job_title, limits_of, tool_of
 from gateway.vo.caller import Caller
 from gateway.vo.errors import GatewayError, UsageError
+from gateway.vo.sessions import caller_of
 from provenance.models import Activity
 from uws import controller
 from uws.access import get_job, jobs_of
@@ -39,7 +40,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
     """The caller's jobs, newest first; a POST aborts or deletes those that are ticked."""
     if request.method == "POST":
         return _act_on_many(request)
-    mine = jobs_of(request.caller)
+    mine = jobs_of(caller_of(request))
     chosen = _filtered(mine, request).annotate(result_count=Count("results")).order_by("-creation_time", "id")
     page = Paginator(chosen, PAGE_ROWS).get_page(request.GET.get("page"))
     kept = [(name, value) for name, values in request.GET.lists() if name != "page" for value in values]
@@ -50,8 +51,8 @@ def jobs(request: HttpRequest) -> HttpResponse:
         "is_filtered": any(request.GET.get(name) for name in ("phase", "tool", "q")),
         "has_active": any(job.is_active for job in page),
         "query": urlencode(kept),
-        "limits": limits_of(request.caller),
-        "lifetime": duration_text(limits_of(request.caller).lifetime),
+        "limits": limits_of(caller_of(request)),
+        "lifetime": duration_text(limits_of(caller_of(request)).lifetime),
     }
     return render(request, "portal/jobs.html", context)
 
@@ -100,7 +101,7 @@ def _act_on_many(request: HttpRequest) -> HttpResponse:
     done = 0
     for job_id in request.POST.getlist("job")[:ACTION_LIMIT]:
         try:
-            job = get_job(job_id, request.caller)
+            job = get_job(job_id, caller_of(request))
         except GatewayError:
             continue
         if action == "delete":
@@ -121,7 +122,7 @@ def _act_on_many(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def job(request: HttpRequest, job_id: str) -> HttpResponse:
     """A job's page; a POST cancels, starts or deletes it."""
-    found = get_job(job_id, request.caller)
+    found = get_job(job_id, caller_of(request))
     if request.method == "POST":
         return _act(request, found)
     tool = tool_of(found)
@@ -167,7 +168,7 @@ def _scripts(request: HttpRequest, found: Job, tool: Any) -> list[Any]:
     for one in found.inputs.all():
         inputs.setdefault(one.role, []).append(one.identifier)
     known = {name: value for name, value in found.parameters.items() if tool.parameter(name)}
-    signed_in = request.caller.is_authenticated
+    signed_in = caller_of(request).is_authenticated
     return scripts(tool, known, inputs, base_url(request), run_id=found.run_id, needs_token=signed_in)
 
 
@@ -180,7 +181,7 @@ def _act(request: HttpRequest, found: Job) -> HttpResponse:
     if action == "abort":
         controller.abort(found)
     elif action == "run":
-        _start(request, found, request.caller)
+        _start(request, found, caller_of(request))
     else:
         raise UsageError("This is nothing that can be done with a job.")
     return HttpResponseRedirect(found.page_url, status=303)
@@ -197,6 +198,6 @@ def _start(request: HttpRequest, found: Job, caller: Caller) -> None:
 @require_safe
 def job_state(request: HttpRequest, job_id: str) -> HttpResponse:
     """Phase, progress and the new part of the log, as JSON for the job's page."""
-    found = get_job(job_id, request.caller)
+    found = get_job(job_id, caller_of(request))
     offset = request.GET.get("log", "0")
     return JsonResponse(jobpage.state(found, int(offset) if offset.isdigit() else 0))

@@ -13,10 +13,10 @@ from gateway.portal import adql_builder, analysis, metadata, querying
 from gateway.portal.adql_builder import Constraint, Operator, SearchTerms
 from gateway.portal.products_of import mtype_of
 from gateway.portal.results_table import DID, View, build_table
-from gateway.portal.views.callers import caller_of
 from gateway.portal.views.common import base_url, job_title, size_text, tool_of
 from gateway.vo.caller import Caller
 from gateway.vo.errors import NotFound
+from gateway.vo.sessions import caller_of
 from obscore import datalink, lookup
 from obscore.models import Collection
 from uws.access import jobs_of

@@ -24,9 +24,9 @@ from gateway.portal.results_table import (
     build_table,
     view_from,
 )
-from gateway.portal.views.callers import caller_of
 from gateway.portal.views.common import base_url
 from gateway.vo.errors import GatewayError, NotFound, QueryError
+from gateway.vo.sessions import caller_of
 from tap import formats, service, workers
 from tap.output import result_info
 from tap.streams import respond

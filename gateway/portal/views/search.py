@@ -21,9 +21,9 @@ from gateway.portal.constraint_values import OPERATORS
 from gateway.portal.form_state import ENERGY_UNITS, RADIUS_UNITS, FormState
 from gateway.portal.models import SavedQuery
 from gateway.portal.search_terms import ParsedSearch, RowView, parse, position_note
-from gateway.portal.views.callers import caller_of
 from gateway.vo.caller import Caller
 from gateway.vo.errors import GatewayError, TooLarge
+from gateway.vo.sessions import caller_of
 from obscore import resolver
 
 MAX_ADQL = 100_000

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from gateway.portal import jobpage
 from gateway.portal.views.common import job_title, tool_of
 from gateway.vo.errors import Gone, NotFound
+from gateway.vo.sessions import caller_of
 from uws.access import get_job
 from uws.models import JobResult
 from uws.phases import Phase
@@ -19,7 +20,7 @@ from uws.phases import Phase
 @require_safe
 def view(request: HttpRequest, job_id: str, name: str) -> HttpResponse:
     """The viewer of one result."""
-    job = get_job(job_id, request.caller)
+    job = get_job(job_id, caller_of(request))
     result = JobResult.objects.select_related("job").filter(job=job, name=name).first()
     if result is None and job.phase == Phase.ARCHIVED:
         raise Gone("The results of this job are gone.", hint="Run it again from its page.")
