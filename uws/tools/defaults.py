@@ -65,7 +65,7 @@ def _mean_angle(values: Sequence[Any]) -> Any:
     y = sum(math.sin(math.radians(value)) for value in values)
     if math.hypot(x, y) < 1e-9 * len(values):
         return None
-    return round(math.degrees(math.atan2(y, x)) % 360.0, 6)
+    return round(math.degrees(math.atan2(y, x)), 6) % 360.0
 
 
 AGGREGATES: dict[str, Callable[[Sequence[Any]], Any]] = {
