@@ -59,7 +59,7 @@ def parse(text: str) -> Coordinates:
     plain = _normalise(text)
     if not plain:
         raise NotCoordinates("There is no position.", hint=FORMS)
-    if re.match(r"[Jj]\s?\d", plain):
+    if re.match(r"[Jj]\s?\d{4}[\d.]*\s?[+-]", plain):
         return from_designation(plain)
     frame, body = _frame(plain)
     if not _is_numeric(body):

@@ -15,7 +15,7 @@ from gateway.vo.columns import Column
 from obscore import definition, lookup, rights
 from obscore.models import ArchiveFile, Observation, Role
 from uws.tools import descriptors, registry
-from uws.tools.description import Tool
+from uws.tools.description import Access, Tool
 
 log = logging.getLogger("vogate.datalink")
 
@@ -133,8 +133,8 @@ def _links(identifier: str, caller: Caller, base_url: str) -> tuple[list[Link], 
             service_def=descriptors.xml_id(f"tool_{tool.name}"),
             description=f"{tool.title}: {tool.summary}",
             content_type=tool.main_output.media_type if tool.main_output else "",
-            link_auth="optional" if auth == "false" else "true",
-            link_authorized=allowed,
+            link_auth="optional" if auth == "false" and tool.access is Access.EVERYONE else "true",
+            link_authorized=allowed and not tool.refusal(caller),
         )
         for tool in tools
     ]
