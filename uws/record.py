@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 JOB_PREFIX = "job:"
 """`job:<id>/<result>` is how a job's input names a result of another job."""
 
+ANSWER_ROLE = "earlier result"
+"""The role in which an answer used the results that it repeats."""
+
 _DATATYPES = {
     ParameterType.FLOAT: ("double", ""),
     ParameterType.INTEGER: ("long", ""),
@@ -54,9 +57,9 @@ def record(job: Job, outcome: Outcome, *, final: bool = True, attempt: int | Non
             description=_description(job, tool),
             startTime=job.start_time,
             endTime=outcome.end_time or job.end_time,
-            comment=outcome.message,
+            comment=outcome.message or _remark(outcome),
             parameters=tuple(_parameter(tool, name, value) for name, value in job.parameters.items()),
-            used=tuple(_used(job, row, tool) for row in job.inputs.all()),
+            used=(*(_used(job, row, tool) for row in job.inputs.all()), *_repeated(results, outcome)),
             generated=tuple(_generated(job, row, tool, outcome) for row in results),
             agents=_agents(job),
             phase=str(outcome.phase),
@@ -75,6 +78,26 @@ def record(job: Job, outcome: Outcome, *, final: bool = True, attempt: int | Non
             peakMemory=None if outcome.max_rss_kb is None else outcome.max_rss_kb << 10,
         )
     )
+
+
+def _remark(outcome: Outcome) -> str:
+    earlier = outcome.extra.get("answered_from")
+    return f"Nothing was run: the results are those of job {earlier}." if earlier else ""
+
+
+def _repeated(results: list[JobResult], outcome: Outcome) -> list[UsedRecord]:
+    """The results of an earlier job that this one was answered with."""
+    earlier = outcome.extra.get("answered_from")
+    if not earlier:
+        return []
+    return [
+        UsedRecord(
+            EntityRecord(id=result_id(earlier, row.name), name=row.file_name, sha256=row.sha256),
+            role=ANSWER_ROLE,
+            time=outcome.end_time,
+        )
+        for row in results
+    ]
 
 
 def forget(job: Job, *, deleted: bool) -> None:
@@ -155,6 +178,7 @@ def _multiplicity(low: int, high: int | None) -> str:
 
 
 def _generated(job: Job, row: JobResult, tool: Tool | None, outcome: Outcome) -> GeneratedRecord:
+    earlier = outcome.extra.get("answered_from")
     output = next((o for o in tool.outputs if o.name == row.output), None) if tool else None
     return GeneratedRecord(
         entity=EntityRecord(
@@ -170,6 +194,7 @@ def _generated(job: Job, row: JobResult, tool: Tool | None, outcome: Outcome) ->
         type=_TYPES.get(row.role, RelationType.MAIN),
         description=output.title if output else row.label,
         multiplicity="" if output is None else "1" if output.required else "0..*",
+        derivedFrom=(result_id(earlier, row.name),) if earlier else (),
     )
 
 

@@ -52,6 +52,16 @@ def _tools(args: argparse.Namespace) -> int:
     return int(getattr(commands, args.action)(args) or 0)
 
 
+def _replay(name: str) -> object:
+    def run(args: argparse.Namespace) -> int:
+        _django()
+        from uws import replay_commands
+
+        return int(getattr(replay_commands, name)(args) or 0)
+
+    return run
+
+
 def _remote(name: str) -> object:
     def run(args: argparse.Namespace) -> int:
         from gateway.cli import remote
@@ -114,6 +124,15 @@ def parser() -> argparse.ArgumentParser:
     check = actions.add_parser("check", help="check descriptions; errors name file and line")
     check.add_argument("paths", nargs="*", help="YAML files or folders (default: the site's tools)")
     actions.add_parser("list", help="list the tools and whether they can run here")
+
+    from uws import replay_arguments
+
+    replay_arguments.add_replay(
+        add("replay", _replay("run_replay"), "Run a recorded job again, and compare what comes out.")
+    )
+    replay_arguments.add_withdraw(
+        add("withdraw", _replay("run_withdraw"), "Mark what was made with a calibration or tool version.")
+    )
 
     from gateway.cli import remote_arguments
 
