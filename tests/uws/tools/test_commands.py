@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.uws.tools.builders import write
+from tests.uws.tools.descriptions import write
 from uws.tools import commands, registry
 
 
 def test_check_prints_faults_by_file_and_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path)
-    bad = write(tmp_path, "name: Bad\n", "bad.yaml")
+    bad = write(tmp_path, "name: Bad\n", name="bad.yaml")
     assert commands.check(Namespace(paths=[str(tmp_path)])) == 1
     printed = capsys.readouterr()
-    assert "demo@1.0" in printed.out
+    assert "measure@1.0" in printed.out
     assert f"{bad}:1: " in printed.err
 
 
@@ -32,5 +32,5 @@ def test_list_gives_json_with_schemas(tmp_path: Path, capsys: pytest.CaptureFixt
     with registry.using(tmp_path):
         assert commands.list_tools(Namespace(json=True)) == 0
     (tool,) = json.loads(capsys.readouterr().out)
-    assert tool["name"] == "demo"
-    assert tool["parameters"]["properties"]["count"]["maximum"] == 10
+    assert tool["name"] == "measure"
+    assert tool["parameters"]["properties"]["low"]["maximum"] == 100

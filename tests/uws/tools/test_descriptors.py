@@ -11,7 +11,7 @@ from lxml import etree
 from pyvo.dal.adhoc import DatalinkResults
 
 from tests.conftest import require
-from tests.uws.tools.builders import demo
+from tests.uws.tools.descriptions import tool
 from uws.tools.descriptors import service_descriptor
 
 NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"
@@ -25,30 +25,24 @@ VOTABLE = f"""<VOTABLE xmlns="{NAMESPACE}" version="1.4"><RESOURCE type="results
 @pytest.fixture
 def document(tmp_path: Path) -> bytes:
     root = etree.fromstring(VOTABLE)
-    element = service_descriptor(
-        demo(tmp_path / "tools"), "https://example.org/gw", id_ref="did", namespace=NAMESPACE
-    )
-    root.append(element)
+    measure = tool(tmp_path / "tools")
+    root.append(service_descriptor(measure, "https://example.org/gw", id_ref="did", namespace=NAMESPACE))
     return etree.tostring(root, xml_declaration=True, encoding="utf-8")
 
 
 def test_pyvo_finds_the_service_and_its_parameters(document: bytes) -> None:
     from astropy.io.votable import parse
 
-    results = DatalinkResults(parse(io.BytesIO(document)))
-    (service,) = list(results.iter_adhocservices())
+    (service,) = list(DatalinkResults(parse(io.BytesIO(document))).iter_adhocservices())
     values = {param.name: param.value for param in service.params}
-    assert values["accessURL"] == "https://example.org/gw/uws/demo/sync"
+    assert values["accessURL"] == "https://example.org/gw/uws/measure/sync"
     assert values["contentType"] == "application/json"
     inputs = {param.name: param for group in service.groups for param in group.entries}
-    assert list(inputs)[:3] == ["events", "extra", "energy"]
-    assert inputs["events"].ref == "did"
-    assert not inputs["extra"].ref
-    assert inputs["energy"].unit.to_string() == "TeV"
-    assert inputs["energy"].value == 1.0
-    assert (inputs["energy"].values.min, inputs["energy"].values.max) == (0.01, 100)
-    assert inputs["shape"].values.options == [("A line", "line"), ("A curve", "curve")]
-    assert not inputs["upper"].values.min_inclusive
+    assert list(inputs)[:2] == ["files", "low"]
+    assert inputs["files"].ref == "did"
+    assert inputs["low"].value == 0.5
+    assert not inputs["low"].values.min_inclusive
+    assert inputs["mode"].values.options == [("fast", "fast"), ("Slow and good", "slow")]
 
 
 @pytest.mark.stilts

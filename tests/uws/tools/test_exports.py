@@ -1,81 +1,97 @@
-"""The same description as a form, as JSON Schema, as defaults from rows."""
+"""A tool's parameters as form, JSON Schema and DataLink service descriptor."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
 
 import jsonschema
 import pytest
+from astropy.io.votable import parse
+from lxml import etree
 
-from tests.uws.tools.builders import demo
-from uws.tools.defaults import from_rows
-from uws.tools.description import Tool
-from uws.tools.exports import form_fields, form_groups, parameters_schema
+from tests.support.shared import REPOSITORY
+from tests.uws.tools.descriptions import tool
+from uws.tools.descriptors import service_descriptor
+from uws.tools.exports import form_fields, form_groups, limits_in_words, parameters_schema
+from uws.tools.loader import load
 
-
-@pytest.fixture
-def tool(tmp_path: Path) -> Tool:
-    return demo(tmp_path)
-
-
-def test_a_form_has_what_a_template_draws(tool: Tool) -> None:
-    fields = {field.name: field for field in form_fields(tool, {"energy": 3.0}, {"count": "too many"})}
-    assert fields["energy"].value == 3.0
-    assert fields["energy"].limits == "0.01 to 100 TeV"
-    assert fields["upper"].limits == "above 0 TeV"
-    assert fields["count"].error == "too many"
-    widgets = {name: field.widget for name, field in fields.items()}
-    assert widgets == {
-        "energy": "text",
-        "upper": "text",
-        "ra": "text",
-        "count": "number",
-        "flag": "checkbox",
-        "label": "text",
-        "shape": "select",
-        "bend": "number",
-        "levels": "text",
-    }
-    assert [option.label for option in fields["shape"].options] == ["A line", "A curve"]
-    assert fields["bend"].when == (("shape", ("curve",)),)
-    assert fields["label"].required
+DEMO = sorted((REPOSITORY / "deploy" / "sites" / "demo" / "tools").glob("*.yaml"))
+VOTABLE = "http://www.ivoa.net/xml/VOTable/v1.3"
 
 
-def test_fields_are_grouped_in_the_order_of_the_description(tool: Tool) -> None:
-    groups = form_groups(form_fields(tool))
-    assert [title for title, _ in groups] == ["A", ""]
-    assert [field.name for field in groups[0][1]] == ["energy"]
-
-
-def test_the_schema_accepts_what_validation_gives_and_refuses_the_rest(tool: Tool) -> None:
-    schema = parameters_schema(tool)
+@pytest.mark.parametrize("path", DEMO, ids=lambda path: path.stem)
+def test_validated_parameters_satisfy_the_schema(path):
+    known = load(path)
+    schema = parameters_schema(known)
     jsonschema.Draft202012Validator.check_schema(schema)
-    check = jsonschema.Draft202012Validator(schema)
-    good = tool.validate({"label": "x", "levels": "1,2", "upper": "3"})
-    assert not list(check.iter_errors(good))
-    for change in ({"energy": 1000}, {"upper": 0}, {"shape": "no"}, {"count": 1.5}, {"levels": []}, {"z": 1}):
-        assert list(check.iter_errors(good | change)), change
-    assert list(check.iter_errors({}))
-    assert schema["properties"]["energy"]["x-unit"] == "TeV"
+    required = {p.name: "1" for p in known.parameters if p.required and p.default is None}
+    jsonschema.validate(known.validate(required), schema)
 
 
-@pytest.mark.parametrize(
-    ("rows", "expected"),
-    [
-        ([{"target_ra": 83.6}, {"target_ra": 83.6}], 83.6),
-        ([{"target_ra": 83.6, "s_ra": 1.0}, {"target_ra": 90.0, "s_ra": 1.0}], 1.0),
-        ([{"s_ra": 359.0}, {"s_ra": 3.0}], 1.0),
-        ([{"target_ra": None, "s_ra": 10.0}, {"s_ra": float("nan")}], 10.0),
-    ],
-)
-def test_defaults_come_from_the_first_source_that_has_one(
-    tool: Tool, rows: list[dict], expected: float
-) -> None:
-    assert from_rows(tool, rows)["ra"] == pytest.approx(expected, abs=1e-5)
+def test_the_schema_refuses_what_the_tool_refuses(tmp_path):
+    schema = parameters_schema(tool(tmp_path))
+    for wrong in (
+        {"low": 0},
+        {"low": 101},
+        {"count": 2.5},
+        {"mode": "x"},
+        {"label": "A"},
+        {"bands": [1, 2, 3, 4]},
+        {"x": 1},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
+    assert schema["properties"]["low"]["x-unit"] == "TeV"
+    assert schema["properties"]["low"]["default"] == 0.5
 
 
-@pytest.mark.parametrize(
-    "rows", [[], [{"s_ra": None}], [{"s_ra": 0.0}, {"s_ra": 180.0}], [{"target_ra": "?"}]]
-)
-def test_rows_that_say_nothing_give_no_default(tool: Tool, rows: list[dict]) -> None:
-    assert from_rows(tool, rows) == {}
+def test_form_fields(tmp_path):
+    fields = {
+        f.name: f for f in form_fields(tool(tmp_path), {"low": "700 GeV"}, {"count": "Count is wrong."})
+    }
+    assert (fields["low"].value, fields["low"].widget, fields["low"].limits) == (
+        "700 GeV",
+        "text",
+        "above 0 up to 100 TeV",
+    )
+    assert (fields["count"].widget, fields["count"].step, fields["count"].error) == (
+        "number",
+        "1",
+        "Count is wrong.",
+    )
+    assert (fields["deep"].widget, fields["mode"].widget) == ("checkbox", "select")
+    assert [option.label for option in fields["mode"].options] == ["fast", "Slow and good"]
+    assert fields["steps"].when == (("mode", ("slow",)),)
+    assert fields["label"].placeholder == "optional"
+
+
+def test_fields_are_grouped_in_order():
+    known = load(next(path for path in DEMO if path.stem == "spectrum"))
+    names = [name for name, _ in form_groups(form_fields(known))]
+    assert names[0] == "Source"
+    assert len(names) == len(set(names))
+
+
+def test_limits_in_words(tmp_path):
+    by_name = {p.name: limits_in_words(p) for p in tool(tmp_path).parameters}
+    assert by_name["high"] == "0.01 to 100 TeV"
+    assert by_name["count"] == "at least 1"
+    assert by_name["label"] == ""
+
+
+def test_the_service_descriptor_is_valid_votable(tmp_path):
+    element = service_descriptor(tool(tmp_path), "http://host", id_ref="ID", namespace=VOTABLE)
+    root = etree.Element(f"{{{VOTABLE}}}VOTABLE", version="1.4", nsmap={None: VOTABLE})
+    table = etree.SubElement(
+        etree.SubElement(root, f"{{{VOTABLE}}}RESOURCE", type="results"), f"{{{VOTABLE}}}TABLE"
+    )
+    etree.SubElement(table, f"{{{VOTABLE}}}FIELD", ID="ID", name="ID", datatype="char", arraysize="*")
+    root.append(element)
+    read = parse(io.BytesIO(etree.tostring(root)), verify="exception")
+    service = read.resources[1]
+    assert service.utype == "adhoc:service"
+    assert {p.name: p.value for p in service.params}["accessURL"] == "http://host/uws/measure/sync"
+    inputs = {p.name: p for p in service.groups[0].entries}
+    assert inputs["files"].ref == "ID"
+    assert (inputs["low"].unit, inputs["low"].ucd, inputs["low"].values.max) == ("TeV", "em.energy", 100)
+    assert [value for _, value in inputs["mode"].values.options] == ["fast", "slow"]

@@ -1,125 +1,119 @@
-"""The tools of a folder: versions, changes, digests, what this machine can run."""
+"""A folder of tools: versions, defaults, changes, and what is missing on this machine."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
+from gateway.vo.caller import Caller
 from gateway.vo.errors import NotFound
-from tests.uws.tools.builders import DEMO, write
-from uws.tools import registry
-from uws.tools.loader import load
+from tests.uws.tools.descriptions import tool, write
+from uws.tools import defaults
+from uws.tools.availability import why_not
 from uws.tools.registry import Registry
 
 
-def version(number: str, extra: str = "") -> str:
-    return DEMO.replace('"1.0"', f'"{number}"') + extra
+@pytest.fixture
+def versions(tmp_path) -> Registry:
+    for number in ("1.9", "1.10", "2.0rc1"):
+        write(tmp_path, name=f"measure-{number}.yaml", version=number)
+    write(tmp_path, name="measure-3.yaml", version="3.0", deprecated="Its errors are wrong; use 1.10.")
+    return Registry(tmp_path)
 
 
-def test_the_newest_version_that_is_not_deprecated_is_the_default(tmp_path: Path) -> None:
-    for number, extra in (("1.9", ""), ("1.10", ""), ("1.10rc1", ""), ("2.0", "deprecated: It is wrong.\n")):
-        write(tmp_path, version(number, extra), f"demo-{number}.yaml")
-    tools = Registry(tmp_path)
-    assert tools.get("demo").version == "1.10"
-    assert [tool.version for tool in tools.versions("demo")] == ["2.0", "1.10", "1.10rc1", "1.9"]
-    assert tools.get("demo", "2.0").deprecated == "It is wrong."
-    assert tools.get("demo@1.9").version == "1.9"
-    assert [tool.id for tool in tools.all_tools()] == ["demo@1.10"]
+def test_the_newest_version_that_is_not_deprecated_is_the_default(versions):
+    assert versions.get("measure").version == "2.0rc1"
+    assert [found.version for found in versions.versions("measure")] == ["3.0", "2.0rc1", "1.10", "1.9"]
 
 
-def test_a_marked_version_is_the_default(tmp_path: Path) -> None:
-    write(tmp_path, version("1.0", "default: true\n"), "one.yaml")
-    write(tmp_path, version("2.0"), "two.yaml")
-    assert Registry(tmp_path).get("demo").version == "1.0"
+def test_a_marked_default_goes_first(versions):
+    write(versions.folder, name="measure-1.9.yaml", version="1.9", default=True)
+    assert versions.get("measure").version == "1.9"
 
 
-def test_unknown_tools_and_versions_are_named(tmp_path: Path) -> None:
-    write(tmp_path)
-    tools = Registry(tmp_path)
-    with pytest.raises(NotFound, match="Did you mean demo"):
-        tools.get("dmo")
-    with pytest.raises(NotFound, match=r"There is 1\.0"):
-        tools.get("demo", "3")
+def test_a_version_is_addressed_by_name(versions):
+    assert versions.get("measure@3.0").deprecated.startswith("Its errors")
+    assert versions.get("measure", "1.10").id == "measure@1.10"
+    with pytest.raises(NotFound, match="There is no version '7' of measure"):
+        versions.get("measure@7")
 
 
-def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+def test_a_wrong_name_gets_the_nearest(versions):
+    with pytest.raises(NotFound, match="Did you mean measure"):
+        versions.get("mesure")
+
+
+def test_a_release_candidate_is_older_than_its_release(tmp_path):
+    for number in ("2.0rc1", "2.0"):
+        write(tmp_path, name=f"measure-{number}.yaml", version=number)
+    assert Registry(tmp_path).get("measure").version == "2.0"
+
+
+def test_changes_of_a_file_are_seen(tmp_path):
+    folder = Registry(tmp_path)
     path = write(tmp_path)
-    tools = Registry(tmp_path)
-    before = tools.get("demo")
-    assert tools.get("demo") is before
-    path.write_text(DEMO.replace("title: Demo", "title: Changed"), encoding="utf-8")
-    assert tools.get("demo").title == "Changed"
-    path.unlink()
+    before = folder.get("measure")
+    (tmp_path / "measure.py").write_text("print(2)  # longer\n")
+    assert folder.get("measure").digest != before.digest
+    path.write_text(path.read_text().replace("title: Measure", "title: Measured"))
+    assert folder.get("measure").title == "Measured"
+    os.remove(path)
     with pytest.raises(NotFound):
-        tools.get("demo")
+        folder.get("measure")
 
 
-def test_a_broken_description_leaves_the_others_usable(tmp_path: Path) -> None:
+def test_a_faulty_file_takes_no_other_tool_away(tmp_path):
     write(tmp_path)
-    write(tmp_path, "name: broken\n", "broken.yaml")
-    tools = Registry(tmp_path)
-    assert [tool.name for tool in tools.all_tools()] == ["demo"]
-    assert {problem.path.name for problem in tools.problems()} == {"broken.yaml"}
-    with pytest.raises(NotFound, match="vogate tools check"):
-        tools.get("broken")
+    (tmp_path / "broken.yaml").write_text("name: broken\n")
+    folder = Registry(tmp_path)
+    assert [found.name for found in folder.all_tools()] == ["measure"]
+    assert folder.problems()[0].path.name == "broken.yaml"
+    with pytest.raises(NotFound, match="description has errors"):
+        folder.get("broken")
 
 
-def test_one_version_described_twice_is_a_problem(tmp_path: Path) -> None:
+def test_the_same_version_twice_is_a_fault(tmp_path):
     write(tmp_path)
     write(tmp_path, name="other.yaml")
-    assert "demo.yaml" in Registry(tmp_path).problems()[0].message
+    assert "too" in Registry(tmp_path).problems()[0].message
 
 
-def test_the_digest_follows_description_and_programs(tmp_path: Path) -> None:
-    path = write(tmp_path)
-    first = load(path).digest
-    assert len(first) == 64
-    path.write_text("# a comment\n" + DEMO + "deprecated: Old.\n", encoding="utf-8")
-    assert load(path).digest == first
-    path.write_text(DEMO.replace("max: 10}", "max: 11}"), encoding="utf-8")
-    assert load(path).digest != first
-    path.write_text(DEMO, encoding="utf-8")
-    for program in ("demo.py", "helper.py"):
-        (tmp_path / program).write_text(f"print('{program} changed')\n", encoding="utf-8")
-        changed = load(path).digest
-        assert changed != first
-        first = changed
+def test_what_is_missing_is_named(tmp_path):
+    missing = tool(tmp_path, requires={"modules": ["no_such_module"], "programs": ["no-such-program"]})
+    assert why_not(missing) == (
+        "Python module no_such_module is not installed and program no-such-program is not on the PATH."
+    )
+    assert (
+        why_not(tool(tmp_path, argv=["no-such-program", "x"]))
+        == "Program no-such-program is not on the PATH."
+    )
+    assert why_not(tool(tmp_path)) == ""
 
 
-def test_the_registry_notices_a_changed_program(tmp_path: Path) -> None:
-    write(tmp_path)
-    tools = Registry(tmp_path)
-    before = tools.get("demo").digest
-    (tmp_path / "helper.py").write_text("print('something else')\n", encoding="utf-8")
-    assert tools.get("demo").digest != before
+def test_access_by_sign_in_and_by_group(tmp_path):
+    visitor, vera = Caller(), Caller(user_id=1, username="vera", groups=frozenset({"hess"}))
+    signed_in, group = tool(tmp_path, access="signed-in"), tool(tmp_path, access={"groups": ["magic", "cta"]})
+    assert tool(tmp_path).refusal(visitor) == ""
+    assert "sign in" in signed_in.refusal(visitor)
+    assert signed_in.refusal(vera) == ""
+    assert group.refusal(vera) == "Measure is for members of magic or cta."
+    assert group.refusal(Caller(user_id=2, groups=frozenset({"cta"}))) == ""
 
 
-def test_what_a_machine_lacks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    needs = "requires: {modules: [nosuchmodule], programs: [sextractor]}\n"
-    write(tmp_path, DEMO + needs)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    tool = Registry(tmp_path).get("demo")
-    assert not tool.available
-    assert "nosuchmodule" in tool.why_not
-    assert "sextractor" in tool.why_not
-    program = tmp_path / "sextractor"
-    program.write_text("#!/bin/sh\n", encoding="utf-8")
-    program.chmod(0o755)
-    assert "sextractor" not in Registry(tmp_path).get("demo").why_not
+# -- defaults from the observations ---------------------------------------------------------------------
 
 
-def test_a_program_in_argv_has_to_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path, DEMO.replace('"{python}", "{tool_folder}/demo.py"', "nosuchprogram"))
-    monkeypatch.setenv("PATH", os.fspath(tmp_path))
-    assert "nosuchprogram" in Registry(tmp_path).get("demo").why_not
-
-
-def test_another_folder_can_be_served_for_a_while(tmp_path: Path) -> None:
-    write(tmp_path)
-    before = registry.current()
-    with registry.using(tmp_path):
-        assert registry.get("demo").id == "demo@1.0"
-        assert [tool.name for tool in registry.all_tools()] == ["demo"]
-    assert registry.current() is before
+@pytest.mark.parametrize(
+    ("rows", "value"),
+    [
+        ([{"target_ra": 83.6}, {"target_ra": 83.6}], 83.6),
+        ([{"target_ra": 83.6, "s_ra": 10.0}, {"target_ra": 99.0, "s_ra": 20.0}], 15.0),
+        ([{"s_ra": 359.0}, {"s_ra": 1.0}], pytest.approx(0.0, abs=1e-6)),
+        ([{"s_ra": None}, {}], None),
+        ([{"target_ra": float("nan")}], None),
+        ([], None),
+    ],
+)
+def test_a_default_comes_from_the_rows(tmp_path, rows, value):
+    assert defaults.from_rows(tool(tmp_path), rows).get("ra") == value
