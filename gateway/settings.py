@@ -195,6 +195,9 @@ VOGATE_JOB_RUNNERS = {"tap": "tap.jobs.run"}
 # Modules of tables that are queried where they are (tap.live).
 VOGATE_LIVE_SCHEMAS = ["provenance.tap"]
 VOGATE_HOLD = "uws.wait.hold"
+# How sleeping workers of other machines are woken (uws.nudges).
+VOGATE_NUDGE = "gateway.celery.nudge"
+VOGATE_NUDGES_PENDING = "gateway.celery.pending"
 VOGATE_PROVENANCE_RIGHTS = "uws.access.may_see"
 VOGATE_PROVENANCE_JOBS = "uws.access.jobs_of"
 # How programs may identify themselves (securityMethod in capabilities), beside being anonymous.

@@ -5,3 +5,9 @@ class UwsConfig(AppConfig):
     name = "uws"
     label = "uws"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """A site.toml whose executors cannot be used is found at start, not at the first job."""
+        from uws import executors
+
+        executors.check()

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from gateway.vo.caller import Caller
 from gateway.vo.errors import Busy, Conflict
-from uws import creation, record, storage
+from uws import creation, nudges, record, storage
 from uws.kinds import kind_of
 from uws.models import Attempt, AttemptOutcome, ErrorType, Job, JobResult, now
 from uws.phases import ACTIVE, FINAL, REMOVABLE, WAITABLE, Phase, sources
@@ -351,6 +351,7 @@ def _queue(job: Job) -> None:
     _check_active_limit(creation.limits_of(job.owner_id is not None), job.fair_use)
     if not _move(job.pk, Phase.QUEUED, queued_at=now(), not_before=None):
         raise Conflict("The job's phase has changed meanwhile.", hint="Look at it again.")
+    transaction.on_commit(lambda: nudges.send(job.executor, job.pk))
 
 
 def _check_active_limit(limits: creation.JobLimits, fair_use: str) -> None:

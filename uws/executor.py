@@ -1,4 +1,7 @@
-"""Where attempts run.  `Executor` is all that a worker knows of it; `LocalExecutor` is this machine."""
+"""How attempts are run.  `Executor` is all that a worker knows of it; `LocalExecutor` is this machine.
+
+Which executor runs which tool is `uws.executors`.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,9 @@ class Executor(Protocol):
 
     name: str
 
+    slots: int | None
+    """Attempts at once; None for as many as the worker is told to run."""
+
     def launch(self, folder: Path) -> None:
         """Start the attempt's shepherd, which outlives this process."""
 
@@ -42,13 +48,30 @@ class Executor(Protocol):
     def forget(self, folder: Path) -> None:
         """Let go of what is held for an attempt that has ended."""
 
+    def close(self) -> None:
+        """Let go of everything; attempts live on."""
+
+
+def open_executor(name: str) -> Executor:
+    """The executor of that name; this machine's shepherds for one that the site no longer has."""
+    return LocalExecutor(name)
+
+
+def request_stop(folder: Path) -> None:
+    """Tell the shepherd to end, wherever it is: it looks for this file."""
+    try:
+        (folder / shepherd.STOP_FILE).touch()
+    except OSError as error:
+        log.warning("%s cannot be stopped by a file: %s", folder.name, error)
+
 
 class LocalExecutor:
     """Shepherds on this machine."""
 
-    name = "local"
+    slots: int | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "local") -> None:
+        self.name = name
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
         self._pidfds: dict[Path, int] = {}
 
@@ -73,7 +96,10 @@ class LocalExecutor:
     def stop(self, folder: Path) -> None:
         child = self._children.get(folder)
         pid = child.pid if child is not None and child.poll() is None else self._pid(folder)
-        if pid is not None:
+        if pid is None:
+            # On another machine (a Celery worker's), or so young that it has left no record yet.
+            request_stop(folder)
+        else:
             try:
                 os.kill(pid, signal.SIGTERM)
             except ProcessLookupError:
@@ -113,6 +139,10 @@ class LocalExecutor:
         pidfd = self._pidfds.pop(folder, None)
         if pidfd is not None:
             os.close(pidfd)
+
+    def close(self) -> None:
+        for folder in list(self._pidfds):
+            os.close(self._pidfds.pop(folder))
 
     @staticmethod
     def _pid(folder: Path) -> int | None:

@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 
 from gateway.vo.caller import Caller
 from gateway.vo.errors import Forbidden, NotAuthenticated, NotAvailable
+from uws import executors
 from uws.tools import registry
 from uws.tools.description import Tool
 
@@ -69,7 +70,6 @@ class ToolKind:
     """A tool with a YAML description, run under a shepherd."""
 
     tool: Tool
-    executor: str = "local"
 
     @property
     def name(self) -> str:
@@ -82,6 +82,10 @@ class ToolKind:
     @property
     def digest(self) -> str:
         return self.tool.digest
+
+    @property
+    def executor(self) -> str:
+        return executors.assignment(self.tool.name).executor.name
 
     @property
     def seconds(self) -> int | None:

@@ -92,7 +92,7 @@ class Job(models.Model):
 
     # The queue.
     executor = models.CharField(max_length=20, default="local")
-    """Which kind of worker takes it: `local` (a shepherd) or `runner` (a thread of the worker)."""
+    """Who takes it: an executor of the site (`uws.executors`), or `runner` (a thread of the worker)."""
     priority = models.SmallIntegerField(default=0)
     queued_at = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from uws import controller
 from uws.models import Job, now
@@ -49,15 +49,16 @@ def claim(executors: Sequence[str], worker: str, host: str) -> Job | None:
 
 def waiting(executors: Sequence[str]) -> bool:
     """True if a job could be claimed now: a cheap look before the write lock is taken."""
-    return (
-        Job.objects.filter(
-            Q(not_before__isnull=True) | Q(not_before__lte=now()),
-            phase=Phase.QUEUED,
-            executor__in=executors,
-            deleted_at__isnull=True,
-        )
-        .order_by()
-        .exists()
+    return due(executors).order_by().exists()
+
+
+def due(executors: Sequence[str]) -> QuerySet[Job]:
+    """The jobs that could be claimed now."""
+    return Job.objects.filter(
+        Q(not_before__isnull=True) | Q(not_before__lte=now()),
+        phase=Phase.QUEUED,
+        executor__in=executors,
+        deleted_at__isnull=True,
     )
 
 

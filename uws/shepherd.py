@@ -7,6 +7,8 @@ the limits in `spec.json`, writes the logs, and leaves `exit.json`, whole or not
 nothing but the standard library, so that it starts in a few milliseconds, and it never touches the
 database: what it leaves in the folder is what workers go by.
 
+A file `stop` in the attempt's folder ends it, from whatever machine that was written.
+
 Only one attempt of a job can run at once: the shepherd holds a lock of the kernel on the job's folder,
 and does not start if a later attempt has been fenced in (a file `fence-<n>` with n above its own number).
 """
@@ -30,6 +32,8 @@ TERM_SECONDS = 1.5
 """What the tool has after SIGTERM to end by itself."""
 KILL_SECONDS = 8.0
 CHECK_SECONDS = 0.5
+STOP_CHECK_SECONDS = 0.2
+STOP_FILE = "stop"
 HEARTBEAT_SECONDS = 5.0
 RESERVED_BYTES = 4096
 """Room kept for exit.json, so that a full disk does not swallow how the tool ended."""
@@ -221,7 +225,7 @@ class Shepherd:
 
     def watch(self, wake: int) -> None:
         """Until the tool has ended or has to be ended."""
-        started = beaten = checked = time.monotonic()
+        started = beaten = checked = asked = time.monotonic()
         seconds = float(self.spec.get("seconds") or 0)
         poll = select.poll()
         poll.register(wake, select.POLLIN)
@@ -241,6 +245,10 @@ class Shepherd:
                 return
             if seconds and moment - started > seconds:
                 self.why = "TIMEOUT"
+            if moment - asked > STOP_CHECK_SECONDS:
+                asked = moment
+                if os.path.exists(os.path.join(self.folder, STOP_FILE)):
+                    self.why = self.why or "STOPPED"
             if moment - checked > CHECK_SECONDS:
                 checked = moment
                 self.check_usage()
@@ -376,7 +384,8 @@ def main(folder: str) -> int:
     job_folder = os.path.dirname(os.path.abspath(folder))
     if lock_job(job_folder) is None or fenced(job_folder, int(spec["attempt"])):
         return NOT_MINE
-    if os.path.exists(os.path.join(folder, "exit.json")):
+    # Neither twice (a batch system that runs it again) nor after it was told to stop.
+    if any(os.path.exists(os.path.join(folder, name)) for name in ("exit.json", "shepherd.json", STOP_FILE)):
         return NOT_MINE
     shepherd = Shepherd(folder, spec)
 

@@ -10,13 +10,14 @@ from datetime import timedelta
 
 from django.db.models import F, Q
 
-from uws import controller, queue, shepherd, storage
+from uws import controller, executors, nudges, queue, shepherd, storage
 from uws.models import Attempt, AttemptOutcome, Job, now
 from uws.phases import Phase
 
 log = logging.getLogger("vogate.uws")
 
 BATCH = 200
+RENUDGE_MOST = 20
 OTHER_HOST_GRACE = 60.0
 """Seconds after the end of its lease that a worker on another machine is given up."""
 
@@ -44,14 +45,16 @@ def is_alive(worker: str) -> bool:
     return shepherd.boot_id()[:8] == boot and str(shepherd.process_start(pid)) == start
 
 
-def abandoned(worker: str, held: Collection[str]) -> list[Job]:
+def abandoned(worker: str, held: Collection[str], only: Collection[str] | None = None) -> list[Job]:
     """Executing jobs that nobody looks after, and that this worker has taken over.
 
     Their worker is dead, or has let its lease run out; that may be this one itself, if the end of a job
-    could not be written (`held` are the jobs that it does look after).
+    could not be written (`held` are the jobs that it does look after).  `only` these executors' jobs.
     """
     moment = now()
     jobs = Job.objects.select_related("owner").filter(phase=Phase.EXECUTING).exclude(pk__in=held)
+    if only is not None:
+        jobs = jobs.filter(executor__in=only)
     mine = []
     for job in jobs.order_by("lease_until")[:BATCH]:
         expired = job.lease_until is None or job.lease_until < moment
@@ -68,7 +71,7 @@ def abandoned(worker: str, held: Collection[str]) -> list[Job]:
     return mine
 
 
-def leftovers(tended: set[str]) -> list[Job]:
+def leftovers(tended: set[str], only: Collection[str] | None = None) -> list[Job]:
     """Jobs that have ended or passed on while an attempt on this machine still has its row open.
 
     The job objects carry the number of that attempt.  Attempts that a living worker looks after are its
@@ -81,6 +84,8 @@ def leftovers(tended: set[str]) -> list[Job]:
             Q(job__phase=Phase.EXECUTING) & Q(job__attempt=F("number")) & Q(job__deleted_at__isnull=True)
         )
     )
+    if only is not None:
+        rows = rows.filter(job__executor__in=only)
     found = []
     for row in rows[:BATCH]:
         if row.job_id in tended or (row.worker != worker_name() and is_alive(row.worker)):
@@ -89,6 +94,32 @@ def leftovers(tended: set[str]) -> list[Job]:
         job.attempt = row.number
         found.append(job)
     return found
+
+
+def renudge() -> None:
+    """Send nudges for jobs that wait although their executor's message queue is empty.
+
+    A message may have been lost with its broker, or before it could be sent; a job that was lost and
+    waits for its next try has none.
+    """
+    for name in executors.of_type(executors.ExecutorType.CELERY):
+        due = queue.due([name]).order_by("queued_at").values_list("pk", flat=True)
+        pks = list(due[:RENUDGE_MOST])
+        if pks and nudges.pending(name) == 0:
+            for pk in pks:
+                nudges.send(name, pk)
+
+
+def reroute() -> None:
+    """Queued jobs of executors that the site no longer has go where their tool runs now."""
+    known = {*executors.configured(), *executors.RESERVED}
+    lost = Job.objects.filter(phase=Phase.QUEUED, deleted_at__isnull=True).exclude(executor__in=known)
+    for job in lost[:BATCH]:
+        target = executors.assignment(job.tool_name).executor.name
+        if Job.objects.filter(pk=job.pk, phase=Phase.QUEUED).update(executor=target):
+            log.warning(
+                "job %s: there is no executor %s any more; it goes to %s", job.pk, job.executor, target
+            )
 
 
 def requeue_runner(job: Job) -> None:

@@ -11,13 +11,15 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 
-from uws import attempts, controller, queue, runners, sweeper
-from uws.executor import Executor, LocalExecutor
+from uws import attempts, controller, executors, queue, runners, sweeper
+from uws.executor import Executor, LocalExecutor, open_executor
+from uws.executors import ExecutorType
 from uws.models import AttemptOutcome, Job
 from uws.tending import State, Tended
 from uws.watch import POLL_SECONDS, open_watch
@@ -28,10 +30,13 @@ CHECK_SECONDS = 0.5
 LEASE_EVERY = 8.0
 SWEEP_EVERY = 2.0
 DESTROY_EVERY = 15.0
+NUDGE_EVERY = 3.0
 RUNNER_SLOTS = 4
 RUNNER_GRACE = 5.0
 """Seconds that a cancelled runner has before its job ends without it."""
 STOP_SECONDS = 8.0
+RUN_SECONDS = 60.0
+"""How long one message keeps a Celery worker's process, apart from the job that it is at then."""
 
 
 class Threaded:
@@ -80,7 +85,10 @@ class Worker:
         End running attempts on exit and queue their jobs again; otherwise their shepherds live on and
         the next worker takes them over.
     executor
-        Where attempts run; this machine by default.
+        Where attempts of `local` jobs run; this machine by default.
+    kinds
+        The executors whose jobs it claims, and nobody else's jobs interest it then; by default all those of the
+        site that have no workers of their own, and it looks after the whole queue.
     collectors
         Where results are taken in, which may last as long as they are large; two threads by default.
     """
@@ -92,12 +100,15 @@ class Worker:
         runner_slots: int = RUNNER_SLOTS,
         end_jobs_on_exit: bool = False,
         executor: Executor | None = None,
+        kinds: Sequence[str] | None = None,
         collectors: concurrent.futures.Executor | None = None,
     ) -> None:
         self.slots, self.runner_slots, self.end_jobs_on_exit = slots, runner_slots, end_jobs_on_exit
-        self.executor: Executor = executor or LocalExecutor()
+        self._executors: dict[str, Executor] = {executors.LOCAL: executor or LocalExecutor()}
+        self.kinds = list(_own_kinds() if kinds is None else kinds)
+        self.only = None if kinds is None else tuple(kinds)
         self.name, self.host = sweeper.worker_name(), sweeper.host_name()
-        self.stopping = False
+        self.stopping = self.draining = False
         self.tended: dict[str, Tended] = {}
         self.threads: dict[str, Threaded] = {}
         self._collectors = collectors or ThreadPoolExecutor(2, thread_name_prefix="collect")
@@ -109,17 +120,35 @@ class Worker:
         """Work until `stopping` is set (by a signal's handler)."""
         log.info("worker %s: %s slots", self.name, self.slots)
         while not self.stopping:
-            try:
-                self.step()
-            except DatabaseError as error:
-                log.error("the database fails: %s", error)
-                connection.close()
-                time.sleep(1.0)
-            except OSError as error:
-                log.error("the worker is hindered: %s", error)
-                time.sleep(1.0)
-            self._wait()
+            self._round()
         self.shut_down()
+
+    def run_until_idle(self, seconds: float) -> bool:
+        """Work until nothing waits, or for about `seconds`; True if something still waits.
+
+        A database that fails at the start is the caller's business, later on it is waited for.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            if time.monotonic() > end:
+                self.draining = True
+            if not self.tended and (self.draining or not queue.waiting(self.kinds)):
+                break
+            self._round()
+        self.shut_down()
+        return queue.waiting(self.kinds)
+
+    def _round(self) -> None:
+        try:
+            self.step()
+        except DatabaseError as error:
+            log.error("the database fails: %s", error)
+            connection.close()
+            time.sleep(1.0)
+        except OSError as error:
+            log.error("the worker is hindered: %s", error)
+            time.sleep(1.0)
+        self._wait()
 
     def step(self) -> None:
         """One round: what has ended, what is no longer ours, what is new."""
@@ -135,9 +164,12 @@ class Worker:
             queue.renew(self.name, self._held())
         if self._is_due("sweep", SWEEP_EVERY):
             self._sweep()
-        if self._is_due("destroy", DESTROY_EVERY):
+        if self.only is None and self._is_due("nudge", NUDGE_EVERY):
+            sweeper.renudge()
+        if self.only is None and self._is_due("destroy", DESTROY_EVERY):
             sweeper.destroy_due()
             sweeper.purge_deleted()
+            sweeper.reroute()
 
     def _is_due(self, what: str, seconds: float) -> bool:
         moment = time.monotonic()
@@ -154,10 +186,8 @@ class Worker:
 
     def _claim(self) -> None:
         """Fill the free slots."""
-        while not self.stopping:
-            kinds = []
-            if sum(t.state is not State.ENDING for t in self.tended.values()) < self.slots:
-                kinds.append("local")
+        while not self.stopping and not self.draining:
+            kinds = [name for name in self.kinds if self._has_room(name)]
             if len(self.threads) < self.runner_slots:
                 kinds.append("runner")
             if not kinds or not queue.waiting(kinds):
@@ -167,11 +197,25 @@ class Worker:
                 return
             self._begin(job)
 
+    def _has_room(self, name: str) -> bool:
+        executor = self._executor(name)
+        held = [t for t in self.tended.values() if t.executor is executor and t.state is not State.ENDING]
+        return len(held) < (self.slots if executor.slots is None else executor.slots)
+
+    def executor_of(self, job: Job) -> Executor:
+        """What runs, or ran, the job's attempts."""
+        return self._executor(job.executor)
+
+    def _executor(self, name: str) -> Executor:
+        if name not in self._executors:
+            self._executors[name] = open_executor(name)
+        return self._executors[name]
+
     def _begin(self, job: Job) -> None:
         if job.executor == "runner":
             self.threads[job.pk] = Threaded(job, self._wake_write)
             return
-        tended = Tended(job, self.executor)
+        tended = Tended(job, self.executor_of(job))
         tended.begin()
         if tended.state is not State.DONE:
             self.tended[job.pk] = tended
@@ -227,13 +271,15 @@ class Worker:
                 del self.threads[pk]
 
     def _sweep(self) -> None:
-        for job in sweeper.abandoned(self.name, set(self.tended) | set(self.threads)):
+        if self.draining:
+            return
+        for job in sweeper.abandoned(self.name, set(self.tended) | set(self.threads), self.only):
             if job.executor == "runner":
                 sweeper.requeue_runner(job)
             elif job.pk not in self.tended:
-                self.tended[job.pk] = Tended(job, self.executor)
-        for job in sweeper.leftovers(set(self.tended) | set(self.threads)):
-            tended = Tended(job, self.executor, State.ENDING)
+                self.tended[job.pk] = Tended(job, self.executor_of(job))
+        for job in sweeper.leftovers(set(self.tended) | set(self.threads), self.only):
+            tended = Tended(job, self.executor_of(job), State.ENDING)
             tended.end()
             self.tended[job.pk] = tended
 
@@ -245,7 +291,7 @@ class Worker:
         poll.register(self._wake_read, select.POLLIN)
         for tended in self.tended.values():
             if tended.state in (State.RUNNING, State.ENDING) and tended.retry_at < time.monotonic():
-                fd = self.executor.waitable(tended.folder)
+                fd = tended.executor.waitable(tended.folder)
                 if fd is not None:
                     poll.register(fd, select.POLLIN)
         for fd, _event in poll.poll(int(POLL_SECONDS * 1000)):
@@ -259,7 +305,7 @@ class Worker:
         if self.end_jobs_on_exit:
             for tended in self.tended.values():
                 if tended.state is State.RUNNING:
-                    self.executor.stop(tended.folder)
+                    tended.executor.stop(tended.folder)
             end = time.monotonic() + STOP_SECONDS
             while time.monotonic() < end and any(t.alive for t in self.tended.values()):
                 time.sleep(0.02)
@@ -268,7 +314,29 @@ class Worker:
         for threaded in self.threads.values():
             threaded.thread.join(3.0)
         self._watch.close()
+        for executor in self._executors.values():
+            executor.close()
+        if not self.threads:  # a runner that hangs would write into what has this number then
+            os.close(self._wake_write)
+            os.close(self._wake_read)
+            self._wake_write = self._wake_read = -1
         log.info("worker %s stopped", self.name)
+
+
+def _own_kinds() -> list[str]:
+    """The site's executors that have no workers of their own."""
+    return [name for name, config in executors.configured().items() if config.type is not ExecutorType.CELERY]
+
+
+def run_waiting(executor: str) -> bool:
+    """Run the waiting jobs of an executor, one at a time, in this process (a Celery worker's).
+
+    Returns
+    -------
+    True if some still wait: after `RUN_SECONDS` other messages have their turn.
+    """
+    settings.VOGATE_JOBS.mkdir(parents=True, exist_ok=True)
+    return Worker(1, runner_slots=0, kinds=[executor]).run_until_idle(RUN_SECONDS)
 
 
 def _poke(fd: int) -> None:

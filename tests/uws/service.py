@@ -67,6 +67,10 @@ class Service:
         self.processes.append(process)
         return process
 
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """A process of this gateway, by the arguments of Python; it ends with the service."""
+        return self._start(*arguments)
+
     def start_web(self) -> subprocess.Popen[bytes]:
         process = self._start("-m", "gateway.cli.web", "127.0.0.1", str(self.port), "1")
         self.until(lambda: self._answers(), "the web process answers")
