@@ -193,7 +193,7 @@ VOGATE_INPUT_RESOLVERS = ["obscore.inputs.resolve", "uws.results.resolve_input"]
 VOGATE_RESULT_DECORATORS = ["obscore.datalink.describe_result"]
 VOGATE_JOB_RUNNERS = {"tap": "tap.jobs.run"}
 # Modules of tables that are queried where they are (tap.live).
-VOGATE_LIVE_SCHEMAS = ["provenance.tap"]
+VOGATE_LIVE_SCHEMAS = ["provenance.tap", "uws.tables"]
 VOGATE_HOLD = "uws.wait.hold"
 # How sleeping workers of other machines are woken (uws.nudges).
 VOGATE_NUDGE = "gateway.celery.nudge"
