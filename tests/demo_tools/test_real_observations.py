@@ -38,7 +38,8 @@ def test_a_flare_is_no_steady_source_and_the_tool_says_so(tmp_path, real_observa
 
 
 def test_the_flare_shows_in_the_light_curve(tmp_path, real_observations):
-    inputs = {"observations": real_observations["PKS 2155-304"][13:17]}
+    files = real_observations["PKS 2155-304"]
+    inputs = {"observations": [files[2], files[3], files[13], files[14]]}
     result = runs.run(tmp_path, "light_curve", inputs).json("lightcurve.json")
     fluxes = [point["flux"] for point in result["points"]]
     assert len(fluxes) == 4

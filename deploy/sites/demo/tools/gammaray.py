@@ -173,7 +173,7 @@ def extract(
         if offset(run, chosen.center) + chosen.radius > field_radius(run):
             outside.append(run.obs_id)
             continue
-        dataset = makers.run(run)
+        dataset = makers.run(run, f"{run.obs_id}-{number}")
         if dataset.counts_off is None:
             without_off.append(run.obs_id)
             continue
@@ -205,13 +205,13 @@ class _Makers:
         self.background = ReflectedRegionsBackgroundMaker(exclusion_mask=exclusion(job, chosen.center))
         self.safe = safe_mask(job)
 
-    def run(self, run: Run) -> SpectrumDatasetOnOff:
+    def run(self, run: Run, name: str) -> SpectrumDatasetOnOff:
         # Responses made for a fixed aperture contain the loss already.
         contained = run.obs.psf is None or getattr(run.obs.aeff, "is_pointlike", False)
         maker = SpectrumDatasetMaker(
             containment_correction=not contained, selection=["counts", "exposure", "edisp"]
         )
-        dataset = maker.run(self.empty.copy(name=f"obs-{run.obs_id}-{id(run)}"), run.obs)
+        dataset = maker.run(self.empty.copy(name=name), run.obs)
         dataset = self.background.run(dataset, run.obs)
         if self.safe is not None and dataset.counts_off is not None:
             dataset = self.safe.run(dataset, run.obs)

@@ -21,7 +21,14 @@ BAD_CHANNEL = 5
 
 
 def write(
-    dataset: SpectrumDatasetOnOff, folder: Path, stem: str, job: Job, *, target: str, mission: str
+    dataset: SpectrumDatasetOnOff,
+    folder: Path,
+    stem: str,
+    job: Job,
+    *,
+    target: str,
+    mission: str,
+    obs_id: str,
 ) -> list[Path]:
     """Write `<stem>_pha.fits`, `_bkg.fits`, `_arf.fits`, `_rmf.fits`; the paths are returned."""
     folder.mkdir(exist_ok=True)
@@ -34,7 +41,7 @@ def write(
         if not source.exists():
             continue
         with fits.open(source, memmap=False) as hdus:
-            corrected = fits.HDUList([_corrected(hdu, stem, kind, target, mission) for hdu in hdus])
+            corrected = fits.HDUList([_corrected(hdu, stem, kind, target, mission, obs_id) for hdu in hdus])
             path = folder / f"{stem}_{kind}.fits"
             write_fits(path, corrected, job, target)
         written.append(path)
@@ -42,9 +49,10 @@ def write(
     return written
 
 
-def _corrected(hdu: fits.hdu.base._BaseHDU, stem: str, kind: str, target: str, mission: str):
+def _corrected(hdu: fits.hdu.base._BaseHDU, stem: str, kind: str, target: str, mission: str, obs_id: str):
     if hdu.name == "SPECTRUM":
         hdu = _spectrum(hdu, stem, kind)
+        hdu.header["OBS_ID"] = (obs_id, "observation, or observations")
     if isinstance(hdu, fits.BinTableHDU):
         _to_kev(hdu)
         if hdu.name in ("SPECTRUM", "EBOUNDS", "SPECRESP", "MATRIX"):

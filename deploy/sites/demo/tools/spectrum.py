@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -180,12 +181,17 @@ def ogip_files(job: Job, runs: Sequence[Run], stacked: SpectrumDatasetOnOff, cho
     wanted = job.get("ogip", "both")
     mission = str(runs[0].obs.events.table.meta.get("TELESCOP", "unknown"))
     folder = Path("ogip")
+    used = [run for run in runs if run.dataset is not None]
+    common = {"target": chosen.name, "mission": mission}
     if wanted in ("stacked", "both"):
-        ogip.write(stacked, folder, "stacked", job, target=chosen.name, mission=mission)
+        joint = used[0].obs_id if len(used) == 1 else f"sum of {len(used)}"
+        ogip.write(stacked, folder, "stacked", job, obs_id=joint, **common)
     if wanted in ("observations", "both"):
-        for run in runs:
-            if run.dataset is not None:
-                ogip.write(run.dataset, folder, f"obs_{run.obs_id}", job, target=chosen.name, mission=mission)
+        stems = [re.sub(r"[^A-Za-z0-9._-]", "_", run.obs_id) for run in used]
+        for number, (run, stem) in enumerate(zip(used, stems)):
+            # Observations of two collections may have one number.
+            unique = stem if stems.count(stem) == 1 else f"{stem}-{number + 1}"
+            ogip.write(run.dataset, folder, f"obs_{unique}", job, obs_id=run.obs_id, **common)
 
 
 def _plain(value: Any) -> Any:
