@@ -90,15 +90,15 @@ def wrap(argv: Sequence[str], walls: Walls) -> list[str]:
     """The command that runs `argv` behind bubblewrap's walls."""
     program = shutil.which("bwrap")
     assert program is not None
-    readable = [*SYSTEM, *ETC, *(str(p) for p in python_folders())]
     return [
         program,
         *_namespaces(walls.network),
-        *_binds(readable),
+        *_binds([*SYSTEM, *ETC]),
         "--proc", "/proc",
         "--dev", "/dev",
+        # The private /tmp comes first: an installation or inputs below the real one must still be seen.
         "--bind", str(walls.tmp), "/tmp",
-        *_binds(str(p) for p in walls.readable),
+        *_binds(str(p) for p in (*python_folders(), *walls.readable)),
         "--bind", str(walls.work), str(walls.work),
         "--bind", str(walls.progress), str(walls.progress),
         "--chdir", str(walls.work),
