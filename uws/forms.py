@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils.dateparse import parse_date, parse_datetime
 
 from gateway.vo.errors import UsageError
 from uws.creation import Upload
@@ -16,6 +16,8 @@ from uws.phases import Phase
 
 CREATION = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION")
 """Names to which UWS itself gives a meaning where a job is made; case does not matter."""
+
+_YEAR, _MONTH = re.compile(r"\d{4}"), re.compile(r"\d{4}-\d{2}")
 
 
 @dataclass
@@ -78,19 +80,17 @@ def phase(text: str) -> Phase:
 
 
 def instant(name: str, text: str) -> datetime:
-    """An ISO 8601 time; UTC unless it says otherwise."""
+    """An ISO 8601 time, to whatever precision (`2026`, `2026-W05`); UTC unless it says otherwise."""
+    text = text.strip()
+    # What fromisoformat does not take: years and months, which mean their beginning.
+    whole = f"{text}-01-01" if _YEAR.fullmatch(text) else f"{text}-01" if _MONTH.fullmatch(text) else text
     try:
-        moment = parse_datetime(text.strip())
-        if moment is None:
-            day = parse_date(text.strip())
-            moment = datetime(day.year, day.month, day.day) if day else None
-    except ValueError:
-        moment = None
-    if moment is None:
+        moment = datetime.fromisoformat(whole)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(
             f"{name}={text[:40]!r} is not a time.", hint="Write it as 2026-01-31T12:00:00Z.", field=name
-        )
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        ) from None
 
 
 def integer(name: str, text: str, *, minimum: int) -> int:
