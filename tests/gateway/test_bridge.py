@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from gateway.bridge import FAST_CALLS, Bridge, Token
+
+
+def run(coroutine):
+    """`asyncio.run` in a thread of its own: in one process with browser tests, this one may have a loop already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 def scope(method="GET", path="/", query=b"", headers=()):
@@ -73,7 +80,7 @@ class Streamed:
 
 def test_a_chunked_body_arrives_whole():
     client = Client(b"one,", b"two,", b"three")
-    asyncio.run(Bridge(plain)(scope("POST"), client.receive, client.send))
+    run(Bridge(plain)(scope("POST"), client.receive, client.send))
     assert client.sent[0]["status"] == 200
     assert client.body == b"one,two,three"
     assert client.finished
@@ -87,13 +94,13 @@ def test_a_path_outside_ascii_reaches_django_as_pep_3333_says():
         return plain(environ, start_response)
 
     client = Client()
-    asyncio.run(Bridge(app)(scope(path="/obs/Sgr A✶/"), client.receive, client.send))
+    run(Bridge(app)(scope(path="/obs/Sgr A✶/"), client.receive, client.send))
     assert seen["PATH_INFO"].encode("latin-1").decode("utf-8") == "/obs/Sgr A✶/"
 
 
 def test_head_has_the_headers_and_no_body():
     client = Client()
-    asyncio.run(
+    run(
         Bridge(lambda e, s: (s("200 OK", [("X-A", "b")]), [b"text"])[1])(
             scope("HEAD"), client.receive, client.send
         )
@@ -110,7 +117,7 @@ def test_a_stream_is_sent_block_by_block_and_closed():
         return response
 
     client = Client()
-    asyncio.run(Bridge(app)(scope(), client.receive, client.send))
+    run(Bridge(app)(scope(), client.receive, client.send))
     assert [m.get("body") for m in client.sent[1:]] == [b"a", b"b", b""]
     assert client.finished
     assert response.closed.is_set()
@@ -127,7 +134,7 @@ def test_a_failure_after_the_first_byte_breaks_the_transfer():
 
     client = Client()
     with pytest.raises(ValueError, match="lost the engine"):
-        asyncio.run(Bridge(app)(scope(), client.receive, client.send))
+        run(Bridge(app)(scope(), client.receive, client.send))
     assert client.body == b"begin"
     assert not client.finished
 
@@ -148,7 +155,7 @@ def test_the_work_is_cancelled_when_the_client_leaves_before_the_first_byte():
         client.left.set()
         await request
 
-    asyncio.run(main())
+    run(main())
     assert cancelled.is_set()
 
 
@@ -174,7 +181,7 @@ def test_a_stream_stops_when_the_client_leaves():
         loop, left = asyncio.get_running_loop(), threading.Event()
         await Bridge(app)(scope(), client.receive, client.send)
 
-    asyncio.run(main())
+    run(main())
     assert len(made) <= 4
 
 
@@ -198,7 +205,7 @@ def test_slow_requests_do_not_block_others():
         await asyncio.gather(*waiting)
         return quick, unfinished
 
-    quick, unfinished = asyncio.run(main())
+    quick, unfinished = run(main())
     assert quick.body == b"done"
     assert len(unfinished) == FAST_CALLS * 3
 
@@ -218,7 +225,7 @@ def test_a_held_request_waits_without_a_thread_and_ends_with_its_client():
         await asyncio.wait_for(request, 10)
         return client
 
-    client = asyncio.run(main())
+    client = run(main())
     assert client.sent == []
     assert calls == []
 
