@@ -13,9 +13,10 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from gateway.vo.errors import UsageError
-from obscore import publication
+from obscore import publication, record
 from obscore.checksums import sha256_of
 from obscore.models import ArchiveFile, Collection, Observation, Role, Target
 from obscore.profile import Profile
@@ -73,12 +74,15 @@ def run(profile: Profile, folder: Path, report: Report) -> Report:
             f"{folder} has no file that matches {profile.pattern}; nothing was changed.",
             hint=f"Give the folder of the collection {profile.collection}.",
         )
+    began = timezone.now()
     maker = RowMaker(profile, folder, settings.SITE.authority)
     recipe = _recipe(profile, folder)
     collection = _store_collection(profile, folder)
     _Ingest(profile, collection, folder, maker, recipe, report).run(paths)
     _store_auxiliary(profile, collection, folder)
     Collection.objects.filter(pk=collection.pk).update(recipe=recipe)
+    collection.recipe = recipe
+    record.record_ingest(collection, [*report.added, *report.changed], began)
     state, report.published = publication.publish_obscore()
     report.rows, report.version = state.rows, state.version
     return report

