@@ -65,7 +65,7 @@ def write_tables(
     """
     _write_table_fits(f"{stem}.fits", table, job, params)
     _write_ecsv(f"{stem}.ecsv", table, job, params)
-    _write_votable(f"{stem}.vot", table, job, title, ucds, params, time_columns)
+    write_votable(f"{stem}.vot", table, job, title=title, ucds=ucds, params=params, time_columns=time_columns)
 
 
 def _write_table_fits(path: str, table: Table, job: Job, params: Sequence[tuple[str, Any, str, str]]) -> None:
@@ -84,15 +84,17 @@ def _write_ecsv(path: str, table: Table, job: Job, params: Sequence[tuple[str, A
     signed.write(path, format="ascii.ecsv", overwrite=True)
 
 
-def _write_votable(
+def write_votable(
     path: str,
     table: Table,
     job: Job,
+    *,
     title: str,
     ucds: Mapping[str, str],
-    params: Sequence[tuple[str, Any, str, str]],
-    time_columns: Sequence[str],
+    params: Sequence[tuple[str, Any, str, str]] = (),
+    time_columns: Sequence[str] = (),
 ) -> None:
+    """Write one table as VOTable 1.4; arguments as of `write_tables`."""
     plain = table.copy(copy_data=False)
     plain.meta = {}
     document = from_table(plain)
@@ -101,17 +103,7 @@ def _write_votable(
     resource.type = "results"
     document.description = title
     tree.name = Path(path).stem
-    resource.coordinate_systems.append(
-        CooSys(ID="icrs", system="ICRS", config={"version_1_1_or_later": True})
-    )
-    origin = TimeSys(
-        ID="utc_mjd",
-        timeorigin=2400000.5,
-        timescale="UTC",
-        refposition="TOPOCENTER",
-        config={"version_1_4_or_later": True},
-    )
-    resource.time_systems.append(origin)
+    _declare_systems(resource, params, time_columns)
     for name, value in _infos(job):
         info = Info(name=name, value=value)
         info.ID = None  # astropy makes one from the name, which is not unique here
@@ -123,6 +115,24 @@ def _write_votable(
         if votable_field.name in time_columns:
             votable_field.ref = "utc_mjd"
     document.to_xml(path, tabledata_format="tabledata")
+
+
+def _declare_systems(
+    resource: Any, params: Sequence[tuple[str, Any, str, str]], time_columns: Sequence[str]
+) -> None:
+    """ICRS and UTC, where something refers to them."""
+    if any(ucd.startswith("pos.eq") for *_, ucd in params):
+        config = {"version_1_1_or_later": True}
+        resource.coordinate_systems.append(CooSys(ID="icrs", system="ICRS", config=config))
+    if time_columns or any(ucd.startswith(("time.start", "time.end")) for *_, ucd in params):
+        origin = TimeSys(
+            ID="utc_mjd",
+            timeorigin=2400000.5,
+            timescale="UTC",
+            refposition="TOPOCENTER",
+            config={"version_1_4_or_later": True},
+        )
+        resource.time_systems.append(origin)
 
 
 def _param(document: Any, name: str, value: Any, unit: str, ucd: str) -> Param:
