@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -89,7 +90,9 @@ def hold(path: str, query: str, *, meanwhile=None) -> bool:
         await asyncio.wait_for(holding, 15)
         return early
 
-    return asyncio.run(both())
+    # A thread of its own: in one process with browser tests, this one may have a loop already.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, both()).result()
 
 
 def test_the_hook_holds_a_wait_until_the_change():
