@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,23 @@ def test_page_is_sound(name: str, size: dict[str, int], visitor: Visitor, chromi
         assert watch.foreign == []
         assert watch.axe() == []
         assert watch.overflow() <= 0
+
+
+@pytest.mark.real_data
+def test_the_page_shows_the_spectrum_of_the_crab_nebula(
+    visitor: Visitor, chromium: object, archive_folder: Path
+):
+    """Four runs, the form's defaults: index 2.63 +- 0.06 and 4.26e-11 +- 0.22e-11 cm-2 s-1 TeV-1 at 1 TeV."""
+    if "hess" not in archive_folder.name:
+        pytest.skip("the H.E.S.S. observations are not there")
+    with watched_page(chromium, visitor.gateway.url, DESKTOP, storage_state=visitor.state) as watch:
+        watch.open(visitor.jobs["spectrum"])
+        text = " ".join(watch.page.inner_text("main").split())
+    index = re.search(r"index (\d\.\d+) ± (\d\.\d+)", text)
+    amplitude = re.search(r"amplitude \((\d\.\d+) ± (\d\.\d+)\) × 10⁻¹¹", text)
+    assert index is not None
+    assert amplitude is not None
+    assert float(index[1]) == pytest.approx(2.63, abs=0.01)
+    assert float(index[2]) == pytest.approx(0.06, abs=0.01)
+    assert float(amplitude[1]) == pytest.approx(4.26, abs=0.05)
+    assert float(amplitude[2]) == pytest.approx(0.22, abs=0.02)
