@@ -92,6 +92,24 @@ def error_response(request: HttpRequest, error: GatewayError) -> HttpResponse:
     return HttpResponse(error_votable(str(error)), status=error.status, content_type=VOTABLE_TYPE)
 
 
+# DataLink 1.1, section 3.4: the error's text begins with one of these.
+_DATALINK_FAULTS = {
+    400: "UsageFault",
+    404: "NotFoundFault",
+    410: "NotFoundFault",
+    413: "UsageFault",
+    503: "TransientFault",
+}
+
+
+def datalink_error_response(request: HttpRequest, error: GatewayError) -> HttpResponse:
+    """A failure of a DataLink service as a whole (faults of single identifiers stand in its rows)."""
+    text = str(error)
+    if not text.split(":")[0].endswith("Fault"):
+        text = f"{_DATALINK_FAULTS.get(error.status, 'DefaultFault')}: {text}"
+    return HttpResponse(error_votable(text), status=error.status, content_type=VOTABLE_TYPE)
+
+
 def text_error_response(request: HttpRequest, error: GatewayError) -> HttpResponse:
     """DALI lets job resources answer errors as plain text; DataLink's error codes come first."""
     return HttpResponse(
