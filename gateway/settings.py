@@ -208,7 +208,7 @@ VOGATE_ERROR_RENDERERS = [
     ("/provsap", "gateway.vo.dali.error_response"),
     ("/provenance", "gateway.vo.dali.text_error_response"),
     ("/tap", "gateway.vo.dali.error_response"),
-    ("/datalink", "gateway.vo.dali.error_response"),
+    ("/datalink", "gateway.vo.dali.datalink_error_response"),
     ("/uws", "gateway.vo.dali.text_error_response"),
     ("/data", "gateway.vo.dali.text_error_response"),
     ("/api", "gateway.vo.dali.json_error_response"),
