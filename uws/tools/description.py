@@ -263,7 +263,7 @@ class Tool:
             parameter = self.parameter(name)
             if parameter is None:
                 faults.append(self._unknown(name))
-            elif not conversion.is_blank(raw):
+            elif not conversion.is_blank(raw) and not conversion.is_null(parameter, raw):
                 given[parameter.name] = raw
         accepted: dict[str, Any] = {}
         for parameter in self._in_order_of_conditions():

@@ -88,7 +88,7 @@ def _parameter(make: _Maker, parameter: Parameter) -> None:
         arraysize="" if scalar else "*",
         unit=parameter.unit,
         ucd=parameter.ucd,
-        value=_text(parameter.default),
+        value=_default(parameter),
     )
     make = make.under(param)
     make("DESCRIPTION").text = f"{parameter.title}. {parameter.help}".strip()
@@ -103,6 +103,16 @@ def _parameter(make: _Maker, parameter: Parameter) -> None:
         make("MAX", value=_text(parameter.maximum))
     for option in parameter.options:
         make("OPTION", name=option.label, value=_text(option.value))
+
+
+def _default(parameter: Parameter) -> str:
+    """The default as a VOTable value; NaN is its null for a number, which clients may send back.
+
+    pyvo 1.9 cannot use a descriptor with a scalar number of value "".
+    """
+    if parameter.default is None and parameter.type is ParameterType.FLOAT and not parameter.multiple:
+        return "NaN"
+    return _text(parameter.default)
 
 
 def _text(value: object) -> str:

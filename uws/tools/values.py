@@ -31,6 +31,12 @@ def is_blank(raw: Any) -> bool:
     return False
 
 
+def is_null(parameter: Parameter, raw: Any) -> bool:
+    """True for the text NaN where a number is wanted: VOTable's null, as clients of descriptors send it."""
+    numeric = parameter.type.value in ("float", "integer")
+    return numeric and isinstance(raw, str) and raw.strip().lower() == "nan"
+
+
 def identifiers(value: Any) -> list[str]:
     """Identifiers from a list or from one text; white space and commas separate them.
 

@@ -50,7 +50,7 @@ def test_angles_may_be_sexagesimal_with_letters(measure, typed, degrees):
         ({"low": "200"}, "Lowest energy must be at most 100 TeV, not 200 TeV."),
         ({"low": "5 m"}, "Lowest energy is in TeV; 'm' is no unit of that kind."),
         ({"low": "low"}, "Lowest energy must be a number, not 'low'."),
-        ({"low": "nan"}, "Lowest energy must be a number, not 'nan'."),
+        ({"low": float("nan")}, "Lowest energy must be a finite number."),
         ({"low": float("inf")}, "Lowest energy must be a finite number."),
         ({"low": ["1", "2"]}, "Lowest energy takes one value, not 2."),
         ({"count": "2.5"}, "Count must be a whole number, not 2.5."),
@@ -84,6 +84,10 @@ def test_all_faults_are_found_for_a_form(measure):
 def test_names_are_case_insensitive_and_blank_fields_are_absent(measure):
     assert measure.validate({"LOW": "2", "Count": "  "})["low"] == 2
     assert measure.validate({"count": ""})["count"] == 3
+
+
+def test_votables_null_is_absent_where_a_number_is_wanted(measure):
+    assert measure.validate({"low": "NaN", "ra": "nan", "label": "nan"}) == measure.validate({"label": "nan"})
 
 
 def test_a_conditional_parameter_counts_only_while_its_condition_holds(measure):
