@@ -29,6 +29,8 @@ class JobLimits:
     """Jobs of one owner that may be queued or executing at once."""
     inputs: int = 30
     """Input observations of one job."""
+    batch: int = 1000
+    """Inputs of one request that makes a job of each."""
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
 
 from gateway.vo.caller import Caller
 from gateway.vo.errors import Busy, Conflict
-from uws import creation, nudges, record, storage
+from uws import creation, nudges, queues, quotas, quotes, record, storage
 from uws.kinds import kind_of
-from uws.models import Attempt, AttemptOutcome, ErrorType, Job, JobResult, now
+from uws.models import Attempt, AttemptOutcome, ErrorType, HeldFor, Job, JobResult, now
 from uws.phases import ACTIVE, FINAL, REMOVABLE, WAITABLE, Phase, sources
 from uws.tools.description import Tool
 
@@ -32,13 +32,17 @@ __all__ = [
     "create",
     "destroy",
     "finish",
+    "hold",
+    "release",
     "report",
     "requeue",
     "run",
     "set_destruction",
     "set_duration",
     "set_parameters",
+    "spread",
     "start",
+    "suspend",
 ]
 
 log = logging.getLogger("vogate.uws")
@@ -47,6 +51,7 @@ CHANNEL = "vogate_jobs"
 """PostgreSQL's NOTIFY channel; SQLite's readers watch `PRAGMA data_version`."""
 MAX_LOSSES = 3
 """A job whose attempts were lost this often is given up: it may be what kills the machine."""
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 BACK_OFF_SECONDS = 2.0
 """Pause before a lost attempt is tried again; doubled each time."""
 
@@ -83,6 +88,7 @@ def create(
     base_url: str = "",
     execution_duration: int | None = None,
     destruction: datetime | None = None,
+    each: str = "",
 ) -> Job:
     """Make a job.
 
@@ -103,6 +109,8 @@ def create(
         Queue it at once; otherwise what is still missing may follow.
     base_url
         Public URL of the gateway as the caller sees it, without a slash at the end.
+    each
+        An input role: each of its files makes a job of its own, and the job returned sums them up.
 
     Raises
     ------
@@ -114,7 +122,8 @@ def create(
         If the caller has as many active jobs as the site allows.
     """
     kind = kind_of(tool)
-    if run:
+    quotas.check(caller)
+    if run and not each:
         _check_active_limit(creation.limits_of(caller.is_authenticated), creation.fair_use_digest(caller))
     draft = creation.draft(
         kind,
@@ -128,6 +137,7 @@ def create(
         base_url=base_url,
         execution_duration=execution_duration,
         destruction=destruction,
+        each=each,
     )
     try:
         with transaction.atomic():
@@ -154,7 +164,7 @@ def run(job: Job, caller: Caller) -> Job:
     Busy
         If its owner has as many active jobs as the site allows.
     """
-    if Phase(job.phase) in ACTIVE:
+    if Phase(job.phase) in ACTIVE or job.held_for:
         return job
     if Phase(job.phase) in FINAL:
         raise Conflict(f"This job is {job.phase}; it cannot be run again.", hint="Make a new job.")
@@ -202,10 +212,13 @@ def destroy(job: Job) -> None:
     """
     with transaction.atomic():
         _abort(job, "Deleted on request.")
-        Job.objects.filter(pk=job.pk).update(deleted_at=now())
-        record.forget(job, deleted=True)
-        _notify(job.pk)
-    storage.discard(job)
+        children = list(job.children.all()) if job.is_batch else []
+        for one in (*children, job):
+            Job.objects.filter(pk=one.pk).update(deleted_at=now())
+            record.forget(one, deleted=True)
+            _notify(one.pk)
+    for one in (*children, job):
+        storage.discard(one)
 
 
 def archive(job: Job) -> bool:
@@ -271,14 +284,52 @@ def finish(job_id: str, attempt: int, outcome: Outcome) -> bool:
             lease_until=None,
             error_message=outcome.message,
             error_type=outcome.error_type if outcome.message else "",
+            held_for="",
             **({"progress": 1.0} if outcome.phase is Phase.COMPLETED else {}),
         )
         close_attempt(job_id, attempt, outcome.attempt, outcome)
         if not moved:
             return False
         JobResult.objects.bulk_create(outcome.results)
-        record.record(Job.objects.select_related("owner").get(pk=job_id), outcome)
+        job = Job.objects.select_related("owner").get(pk=job_id)
+        record.record(job, outcome)
+        _ended(job)
     return True
+
+
+def hold(job: Job, why: HeldFor, text: str = "") -> bool:
+    """PENDING or QUEUED to HELD, until `release`; `text` is what its owner reads meanwhile."""
+    return _move(job.pk, Phase.HELD, held_for=why, stage=text[:200], queued_at=job.queued_at or now())
+
+
+def suspend(job: Job, text: str) -> bool:
+    """EXECUTING to SUSPENDED: the worker ends the processes, `release` lets it start again."""
+    with transaction.atomic():
+        moved = _move(
+            job.pk, Phase.SUSPENDED, attempt=job.attempt, held_for=HeldFor.PAUSE, stage=text[:200],
+            lease_until=None, progress=None,
+        )  # fmt: skip
+        if moved:
+            outcome = Outcome(Phase.ABORTED, message=text, attempt=AttemptOutcome.STOPPED)
+            record.record(job, outcome, final=False)
+    return moved
+
+
+def release(job: Job) -> bool:
+    """HELD or SUSPENDED to QUEUED, in the place that it had in the queue."""
+    moved = _move(job.pk, Phase.QUEUED, held_for="", stage="", queued_at=job.queued_at or now(), worker="")
+    if moved:
+        transaction.on_commit(lambda: nudges.send(job.executor, job.pk))
+    return moved
+
+
+def spread(job: Job) -> None:
+    """A batch begins: PENDING to EXECUTING; its children do the work, no worker takes it."""
+    moment = now()
+    if not _move(job.pk, Phase.QUEUED, queued_at=moment):
+        raise Conflict("The job's phase has changed meanwhile.", hint="Look at it again.")
+    # The lease is for those who look for jobs of dead workers: this one has none.
+    _move(job.pk, Phase.EXECUTING, start_time=moment, progress=0.0, lease_until=_NEVER)
 
 
 def requeue(job_id: str, attempt: int, why: AttemptOutcome, message: str = "") -> bool:
@@ -310,6 +361,7 @@ def requeue(job_id: str, attempt: int, why: AttemptOutcome, message: str = "") -
             worker="",
             progress=None,
             stage="",
+            held_for="",
         )
 
 
@@ -340,24 +392,43 @@ def _abort(job: Job, message: str) -> None:
     current = Job.objects.select_for_update(of=("self",)).select_related("owner").get(pk=job.pk)
     # An attempt that was lost has its own record already; an end in the queue comes after it.
     number = current.attempt + (current.phase == Phase.QUEUED)
-    moved = _move(job.pk, Phase.ABORTED, end_time=now(), lease_until=None, error_message=message)
+    moved = _move(job.pk, Phase.ABORTED, end_time=now(), lease_until=None, error_message=message, held_for="")
     if moved:
+        for child in job.children.filter(deleted_at__isnull=True) if job.is_batch else ():
+            _abort(child, message)
         current.refresh_from_db(fields=["end_time", "phase"])
         outcome = Outcome(Phase.ABORTED, message=message, attempt=AttemptOutcome.ABORTED)
         record.record(current, outcome, attempt=number)
+        _ended(current)
+
+
+def _ended(job: Job) -> None:
+    """What others wait for: the batch that it is a part of, its owner's jobs over the limit."""
+    from uws import batch
+
+    transaction.on_commit(lambda: batch.after(job))
 
 
 def _queue(job: Job) -> None:
+    if job.is_batch:
+        from uws import batch
+
+        batch.start(job)
+        return
     _check_active_limit(creation.limits_of(job.owner_id is not None), job.fair_use)
-    if not _move(job.pk, Phase.QUEUED, queued_at=now(), not_before=None):
+    stop = queues.stop_of(job)
+    if stop is not None:
+        hold(job, HeldFor.PAUSE, queues.text(stop))
+        return
+    if not _move(
+        job.pk, Phase.QUEUED, queued_at=now(), not_before=None, held_for="", quote=quotes.quote(job)
+    ):
         raise Conflict("The job's phase has changed meanwhile.", hint="Look at it again.")
     transaction.on_commit(lambda: nudges.send(job.executor, job.pk))
 
 
 def _check_active_limit(limits: creation.JobLimits, fair_use: str) -> None:
-    active = Job.objects.filter(
-        fair_use=fair_use, phase__in=[phase.value for phase in ACTIVE], deleted_at__isnull=True
-    ).count()
+    active = queues.active(fair_use)
     if active >= limits.active_jobs:
         raise Busy(
             f"You have {active} jobs queued or running; {limits.active_jobs} is the limit.",

@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 UPLOAD_PREFIX = "param:"
+BATCH = "batch"
+"""`Job.executor` of requests over many inputs."""
 BLOCK = 1 << 20
 DEFAULT_UPLOAD_BYTES = 200 << 20
 """Largest uploaded file, unless `[jobs] upload_bytes` of site.toml says otherwise."""
@@ -100,9 +102,16 @@ def draft(
     base_url: str = "",
     execution_duration: int | None = None,
     destruction: datetime | None = None,
+    each: str = "",
 ) -> Draft:
     """A checked job with its inputs; uploads are on disk already."""
     kind.admit(caller)
+    if each and (kind.executor == "runner" or not kind.is_file(each)):
+        raise UsageError(
+            f"{kind.name} has no input {each[:60]!r}.",
+            hint="EACH names one of its input roles.",
+            field="EACH",
+        )
     limits = limits_of(caller.is_authenticated)
     moment = now()
     latest = moment + timedelta(seconds=limits.lifetime)
@@ -110,7 +119,8 @@ def draft(
         tool_name=kind.name,
         tool_version=kind.version,
         tool_digest=kind.digest,
-        executor=kind.executor,
+        executor=BATCH if each else kind.executor,
+        each=each,
         run_id=run_id[:200],
         owner_id=caller.user_id,
         rights=_rights(caller, session),
@@ -149,7 +159,7 @@ def check_complete(job: Job, caller: Caller) -> dict[str, Any]:
     kind.admit(caller)
     identifiers: dict[str, list[str]] = {}
     for row in job.inputs.all():
-        if kind.is_file(row.role):
+        if kind.is_file(row.role) and not (row.role == job.each and row.role in identifiers):
             identifiers.setdefault(row.role, []).append(row.identifier)
     return kind.validate(job.parameters, identifiers, caller, complete=True)[0]
 
@@ -196,9 +206,11 @@ def _check(
             )
         identifiers.setdefault(upload.name, []).append(f"{UPLOAD_PREFIX}{name}")
     runner = kind.executor == "runner"
-    accepted, wanted = kind.validate(parameters, {} if runner else identifiers, caller, complete=complete)
-    wanted = identifiers if runner else wanted
-    _check_number(wanted, caller)
+    many = list(dict.fromkeys(identifiers.get(job.each, ()))) if job.each else []
+    checked = {**identifiers, job.each: many[:1]} if many else identifiers
+    accepted, wanted = kind.validate(parameters, {} if runner else checked, caller, complete=complete)
+    wanted = identifiers if runner else {**wanted, job.each: many} if many else wanted
+    _check_number(wanted, caller, batch=bool(many))
     resolved = resolve_all(_without_uploads(wanted, files), caller)
     return Checked(accepted, _with_uploads(job, wanted, files, resolved))
 
@@ -212,8 +224,9 @@ def _by_name(uploads: Iterable[Upload]) -> dict[str, Upload]:
     return found
 
 
-def _check_number(wanted: Mapping[str, Sequence[str]], caller: Caller) -> None:
-    number, most = sum(map(len, wanted.values())), limits_of(caller.is_authenticated).inputs
+def _check_number(wanted: Mapping[str, Sequence[str]], caller: Caller, *, batch: bool) -> None:
+    limits = limits_of(caller.is_authenticated)
+    number, most = sum(map(len, wanted.values())), limits.batch if batch else limits.inputs
     if number > most:
         raise UsageError(
             f"{number} inputs are more than the {most} that one job may have.",
@@ -273,6 +286,7 @@ def _store(job: Job, name: str, upload: Upload) -> ResolvedInput:
     except OSError as error:
         raise NotAvailable(f"The uploaded file cannot be kept: {storage.plain(error)}.") from error
     return ResolvedInput(
+        owned=True,
         identifier=f"{UPLOAD_PREFIX}{name}",
         path=path,
         sha256=digest.hexdigest(),
@@ -298,6 +312,7 @@ def _rows(job: Job, checked: Checked) -> list[JobInput]:
             terms=found.terms,
             notice=found.notice,
             provenance_url=found.provenance_url,
+            owned=found.owned,
         )
         for role, inputs in checked.inputs.items()
         for position, found in enumerate(inputs)

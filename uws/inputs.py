@@ -31,6 +31,8 @@ class ResolvedInput:
     notice: str = ""
     """What everything made from the file has to say, e.g. that it is simulated."""
     provenance_url: str = ""
+    owned: bool = False
+    """The file lies in the job's own folder."""
 
 
 Resolver = Callable[[str, Caller], ResolvedInput | None]

@@ -48,6 +48,13 @@ class ErrorType(models.TextChoices):
     FATAL = "fatal"
 
 
+class HeldFor(models.TextChoices):
+    """What a job that is HELD or SUSPENDED waits for."""
+
+    PAUSE = "pause", "its queue or tool is paused"
+    LIMIT = "limit", "its owner has as many active jobs as the site allows"
+
+
 class Job(models.Model):
     """A job of UWS 1.1."""
 
@@ -90,6 +97,17 @@ class Job(models.Model):
     base_url = models.CharField(max_length=300, blank=True)
     """Public URL of the gateway when the job was made, without a slash at the end."""
 
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.CASCADE, related_name="children"
+    )
+    """The request over many inputs that this job is a part of (see `uws.batch`)."""
+    each = models.CharField(max_length=100, blank=True)
+    """The input role of such a request of which every file makes a job of its own; empty for all other jobs."""
+    child_number = models.PositiveIntegerField(default=0)
+    """Its place among them, from 1."""
+    held_for = models.CharField(max_length=9, choices=HeldFor.choices, blank=True)
+    """Why it is HELD or SUSPENDED; it goes on when that is over."""
+
     # The queue.
     executor = models.CharField(max_length=20, default="local")
     """Who takes it: an executor of the site (`uws.executors`), or `runner` (a thread of the worker)."""
@@ -124,6 +142,12 @@ class Job(models.Model):
                 condition=~Q(phase=Phase.ARCHIVED.value),
             ),
             models.Index(
+                fields=["tool_name", "-end_time"],
+                name="uws_job_run_times",
+                condition=Q(phase=Phase.COMPLETED.value),
+            ),
+            models.Index(fields=["phase", "queued_at"], name="uws_job_held", condition=~Q(held_for="")),
+            models.Index(
                 fields=["deleted_at"], name="uws_job_deleted", condition=Q(deleted_at__isnull=False)
             ),
         ]
@@ -145,6 +169,11 @@ class Job(models.Model):
     def is_active(self) -> bool:
         """Queued or at work."""
         return Phase(self.phase) in ACTIVE
+
+    @property
+    def is_batch(self) -> bool:
+        """A request over many inputs: its children do the work."""
+        return bool(self.each)
 
     @property
     def owner_name(self) -> str:
@@ -207,6 +236,8 @@ class JobInput(models.Model):
     notice = models.CharField(max_length=300, blank=True)
     """What everything made from it has to say, e.g. that it is simulated."""
     provenance_url = models.CharField(max_length=300, blank=True)
+    owned = models.BooleanField(default=False)
+    """It lies in the job's own folder: it was uploaded, or fetched from elsewhere."""
 
     class Meta:
         ordering = ["job_id", "role", "position"]
@@ -294,3 +325,36 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_id} attempt {self.number}: {self.outcome}"
+
+
+class QueueMode(models.TextChoices):
+    """What an operator lets a queue or tool do."""
+
+    PAUSED = "paused"
+    """Nothing new starts; what runs goes on.  Jobs that are asked to run are HELD."""
+    DRAINED = "drained"
+    """As paused, and what ran was stopped: it is SUSPENDED, and starts again with the queue."""
+
+
+class QueueStop(models.Model):
+    """A queue (an executor's) or a tool that an operator has stopped; there is no row where all is well."""
+
+    executor = models.CharField(max_length=20, blank=True)
+    """Name of the executor; `runner` for queries, empty with a tool's name, `*` for all of them."""
+    tool_name = models.CharField(max_length=100, blank=True)
+    mode = models.CharField(max_length=8, choices=QueueMode.choices)
+    reason = models.CharField(max_length=200, blank=True)
+    """Shown to those whose jobs wait."""
+    since = models.DateTimeField(default=now)
+    by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        verbose_name = "stopped queue"
+        constraints = [models.UniqueConstraint(fields=["executor", "tool_name"], name="uws_queue_stop")]
+
+    def __str__(self) -> str:
+        return f"{self.tool_name or self.executor} {self.mode}"
+
+    def covers(self, job: Job) -> bool:
+        """True if the job is one of those that it stops."""
+        return self.executor in ("*", job.executor) if self.executor else self.tool_name == job.tool_name

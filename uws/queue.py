@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from uws import controller
+from uws import controller, queues
 from uws.models import Job, now
 from uws.phases import Phase
 
@@ -27,20 +27,25 @@ def claim(executors: Sequence[str], worker: str, host: str) -> Job | None:
     marks = ", ".join(["%s"] * len(executors))
     skip = "FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
     moment = now()
+    allowed, names = queues.blocked().sql("q.")
+    # The highest priority first; among equals who has the fewest running, then who has waited longest.
     statement = f"""
         UPDATE {table} SET attempt = attempt + 1, worker = %s, lease_until = %s
         WHERE id = (
-            SELECT id FROM {table}
-            WHERE phase = 'QUEUED' AND executor IN ({marks}) AND deleted_at IS NULL
-              AND (not_before IS NULL OR not_before <= %s)
-            ORDER BY priority DESC, queued_at, id LIMIT 1 {skip})
+            SELECT q.id FROM {table} q
+            WHERE q.phase = 'QUEUED' AND q.executor IN ({marks}) AND q.deleted_at IS NULL
+              AND (q.not_before IS NULL OR q.not_before <= %s) AND {allowed}
+            ORDER BY q.priority DESC,
+              (SELECT COUNT(*) FROM {table} r
+               WHERE r.fair_use = q.fair_use AND r.phase = 'EXECUTING' AND r.each = ''),
+              q.queued_at, q.id LIMIT 1 {skip})
           AND phase = 'QUEUED'
         RETURNING id, attempt"""
     lease = moment + timedelta(seconds=LEASE_SECONDS)
     adapt = connection.ops.adapt_datetimefield_value
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(statement, [worker, adapt(lease), *executors, adapt(moment)])
+            cursor.execute(statement, [worker, adapt(lease), *executors, adapt(moment), *names])
             row = cursor.fetchone()
         if row is None or not controller.start(row[0], row[1], worker, host):
             return None
@@ -54,12 +59,14 @@ def waiting(executors: Sequence[str]) -> bool:
 
 def due(executors: Sequence[str]) -> QuerySet[Job]:
     """The jobs that could be claimed now."""
-    return Job.objects.filter(
+    jobs = Job.objects.filter(
         Q(not_before__isnull=True) | Q(not_before__lte=now()),
         phase=Phase.QUEUED,
         executor__in=executors,
         deleted_at__isnull=True,
     )
+    # Whether anything is blocked matters only if something waits: the look has to stay cheap.
+    return queues.blocked().filter(jobs) if jobs.order_by().exists() else jobs
 
 
 def renew(worker: str, held: dict[str, int]) -> set[str]:
