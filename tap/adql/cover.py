@@ -23,13 +23,13 @@ _CELLS = 4096
 _FIRST = 4
 
 
-def _bounds(shape: Shape, p: Floats) -> tuple[Floats, Floats]:
+def bounds(shape: Shape, p: Floats) -> tuple[Floats, Floats]:
     """Lower bounds of the distances of points to a shape, and to what is outside of it."""
     if shape.kind is ShapeKind.COMPLEMENT:
-        near, far = _bounds(shape.parts[0], p)
+        near, far = bounds(shape.parts[0], p)
         return far, near
     if shape.kind in (ShapeKind.UNION, ShapeKind.INTERSECTION):
-        pairs = [_bounds(part, p) for part in shape.parts]
+        pairs = [bounds(part, p) for part in shape.parts]
         if shape.kind is ShapeKind.UNION:
             return np.minimum.reduce([near for near, _ in pairs]), np.maximum.reduce(
                 [far for _, far in pairs]
@@ -71,7 +71,7 @@ def _coarse(order: int) -> tuple[NDArray[np.int64], Floats]:
     return cells, healpix.centres(order, cells)
 
 
-def _children(cells: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
+def children(cells: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
     return ((cells[:, None] << (2 * steps)) + np.arange(1 << (2 * steps))).ravel()
 
 
@@ -91,7 +91,7 @@ def ranges(shape: Shape) -> tuple[tuple[int, int], ...]:
             # Cells larger than the shape are not inside of it, and the cap tells enough about them.
             steps = min(2, deepest - order)
         else:
-            near, far = _bounds(shape, p)
+            near, far = bounds(shape, p)
             full = far > reach
             found.append((cells[full], order))
             cells = cells[(near <= reach) & ~full]
@@ -99,7 +99,7 @@ def ranges(shape: Shape) -> tuple[tuple[int, int], ...]:
                 found.append((cells, order))
                 return _merged(found)
             steps = 1
-        cells, order = _children(cells, steps), order + steps
+        cells, order = children(cells, steps), order + steps
         p = healpix.centres(order, cells)
 
 

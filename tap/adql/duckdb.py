@@ -47,6 +47,8 @@ TEMPLATES = {
     "hashlist_has": "CAST(NOT contains({1}, '#') AND list_contains(string_split(lower({0}), '#'), lower({1})) AS INTEGER)",
     "hasword": "CAST(list_has_all(regexp_extract_all(lower({0}), '[\\pL\\pN]+'), "
     "regexp_extract_all(lower({1}), '[\\pL\\pN]+')) AS INTEGER)",
+    "from_mjd": "(CASE WHEN {0} BETWEEN -678575 AND 2973483 THEN "
+    "make_timestamp(CAST(round((CAST({0} AS DOUBLE) - 40587.0e0) * 86400000000.0e0) AS BIGINT)) END)",
     "hms_to_degrees": "vg_hms({0})",
     "interval_overlaps": "CAST({0} <= {1} AND {2} <= {3} AND {0} <= {3} AND {2} <= {1} AS INTEGER)",
     "ln": f"ln({_D})",
@@ -56,10 +58,14 @@ TEMPLATES = {
     "mod": "(CAST({0} AS DOUBLE) % CAST({1} AS DOUBLE))",
     "neg": "(-{0})",
     "nocasematch": "CAST({0} ILIKE {1} AS INTEGER)",
+    # The second random number is kept off zero, whose logarithm there is not.
+    "normal_random": "(CAST({0} AS DOUBLE) + CAST({1} AS DOUBLE) * sqrt(-2.0e0 * ln(1.0e0 - random())) "
+    "* cos(6.283185307179586e0 * random()))",
     "pi": "pi()",
     "power": "pow(CAST({0} AS DOUBLE), CAST({1} AS DOUBLE))",
     "radians": f"radians({_D})",
     "rand": "random()",
+    "reciprocal": "({extra} / nullif(CAST({0} AS DOUBLE), 0))",
     "regex_match": "CAST(regexp_matches({1}, {0}) AS INTEGER)",
     "round": "round(CAST({0} AS DOUBLE), {extra})",
     "scale": "(CAST({0} AS DOUBLE) * {extra})",
@@ -70,7 +76,9 @@ TEMPLATES = {
     "to_mjd": "(epoch_us({0}) / 86400000000.0e0 + 40587.0e0)",
     "to_timestamp": "CAST(rtrim({0}, 'Zz ') AS TIMESTAMP)",
     "truncate": "trunc(CAST({0} AS DOUBLE), {extra})",
+    "tt_to_utc": f"vg_tt_to_utc({_D})",
     "upper": "upper({0})",
+    "utc_to_tt": f"vg_utc_to_tt({_D})",
 } | spatial_duckdb.TEMPLATES
 
 
@@ -325,10 +333,26 @@ class Emitter:
         if expr.op == "STRING_AGG":
             order = "" if isinstance(expr.args[0], ir.Const) else f" ORDER BY {value}"
             return f"string_agg({value}, {self.value(expr.args[1])}{order})"
+        if expr.op == "HISTOGRAM":
+            return self._histogram(value, expr.args[1:])
         text = f"{expr.op.lower()}({distinct}{value})"
         if expr.op == "SUM":
             return f"CAST({text} AS {TYPES[expr.meta.datatype]})"
         return text
+
+    def _histogram(self, value: str, args: tuple[ir.Expr, ...]) -> str:
+        """Counts by bin as a map, spread out over all bins."""
+        low, high, bins = (arg.value for arg in args if isinstance(arg, ir.Const))
+        assert isinstance(low, float)
+        assert isinstance(high, float)
+        assert isinstance(bins, int)
+        width = literal((high - low) / bins)
+        bin_ = (
+            f"CASE WHEN {value} < {literal(low)} THEN 0 WHEN {value} >= {literal(high)} THEN {bins + 1} "
+            f"ELSE least({bins}, 1 + CAST(floor(({value} - {literal(low)}) / {width}) AS INTEGER)) END"
+        )
+        counts = f"histogram(CASE WHEN {value} IS NOT NULL THEN {bin_} END)"
+        return f"list_transform(range(0, {bins + 2}), lambda i: coalesce(CAST(({counts})[CAST(i AS INTEGER)] AS BIGINT), 0))"
 
     def _case(self, expr: ir.Case) -> str:
         branches = [f"WHEN {self.value(test)} THEN {self.value(result)}" for test, result in expr.branches]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from tap.adql import geometry, ir, library, tree, udf
+from tap.adql import geometry, ir, library, specials, tree, udf
 from tap.adql.build import Problem
 from tap.adql.ir import Expr, Kind
 from tap.adql.metadata import column_of, combined_unit, is_bare, kind_of, same_quantity
@@ -171,6 +171,8 @@ class Expressions:
             return geometry.call(self, node)
         if name == "ivo_string_agg":
             return self._string_agg(node)
+        if name in specials.CALLS:
+            return specials.CALLS[name](self, node)
         args = [self.value(argument) for argument in node.arguments]
         if name in library.MATHEMATICS:
             return library.mathematics(node, args)
@@ -193,7 +195,7 @@ class Expressions:
             call.args = (self._timestamp(call.args[0], node.arguments[0]),)
         return call
 
-    def _aggregate_argument(self, at: int, name: str, argument: tree.Value) -> Expr:
+    def aggregate_argument(self, at: int, name: str, argument: tree.Value) -> Expr:
         self._count_aggregate(at, name)
         before, self.no_aggregates = self.no_aggregates, f"{name} takes no other aggregate inside."
         value = self.value(argument)
@@ -210,8 +212,8 @@ class Expressions:
             raise Problem(
                 node.at, "ivo_string_agg takes 2 arguments.", "Its form is ivo_string_agg(value, delimiter)."
             )
-        value = self._aggregate_argument(node.at, node.name, node.arguments[0])
-        delimiter = self._aggregate_argument(node.at, node.name, node.arguments[1])
+        value = self.aggregate_argument(node.at, node.name, node.arguments[0])
+        delimiter = self.aggregate_argument(node.at, node.name, node.arguments[1])
         library.need_text(value, node.arguments[0], node.name)
         library.need_text(delimiter, node.arguments[1], node.name)
         if not isinstance(delimiter, ir.Const):
@@ -227,7 +229,7 @@ class Expressions:
             return ir.Aggregate(
                 Kind.INTEGER, column_of(Kind.INTEGER, "count", ucd="meta.number"), "COUNT", ()
             )
-        value = self._aggregate_argument(node.at, name, node.argument)
+        value = self.aggregate_argument(node.at, name, node.argument)
         if name == "COUNT":
             meta = column_of(Kind.INTEGER, "count", ucd="meta.number")
             return ir.Aggregate(Kind.INTEGER, meta, "COUNT", (value,), node.distinct)

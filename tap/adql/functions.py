@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from tap.adql import healpix, predicates, regions, shapes
+from tap.adql import functions_more, healpix, predicates, regions, shapes
 from tap.adql.predicates import Booleans, Floats, Ragged
 from tap.adql.shapes import Shape, ShapeError, ShapeKind
 
@@ -328,7 +328,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., pa.Array], list[str], str]] = {
     "vg_cells": (cells_around, [_I, _D, _D, _D], _IL),
     "vg_hms": (hms_to_degrees, [_T], _D),
     "vg_dms": (dms_to_degrees, [_T], _D),
-}
+} | functions_more.FUNCTIONS
 
 
 _ARROW = {
@@ -336,6 +336,7 @@ _ARROW = {
     _L: pa.list_(pa.float64()),
     _I: pa.int64(),
     _B: pa.bool_(),
+    _T: pa.string(),
     _IL: pa.list_(pa.int64()),
 }
 

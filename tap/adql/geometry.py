@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _NAMES = "POINT CIRCLE BOX POLYGON REGION CENTROID AREA COORD1 COORD2 COORDSYS DISTANCE CONTAINS INTERSECTS"
 FUNCTIONS = frozenset(_NAMES.split())
+_TESTS = frozenset({"CONTAINS", "INTERSECTS", "vogate_match", "vogate_in_moc"})
 _SIZES = {"POINT": 0, "CIRCLE": 1, "BOX": 2, "POLYGON": 0}
 """How many numbers follow the positions in a constructor."""
 _BOOLEAN = column_of(Kind.BOOLEAN)
@@ -257,7 +258,11 @@ def _centroid(node: tree.Call, shape: Expr) -> Expr:
 
 
 def spatial(expressions: Expressions, node: tree.Call) -> Expr:
-    """The condition that CONTAINS or INTERSECTS computes as 1 or 0."""
+    """The condition that CONTAINS, INTERSECTS or one of our own computes as 1 or 0."""
+    if node.name.islower():
+        from tap.adql import specials  # it imports this module
+
+        return specials.CONDITIONS[node.name](expressions, node)
     a, b = (_need_shape(expressions.value(argument), argument, node.name) for argument in node.arguments)
     op = node.name
     if op == "INTERSECTS":
@@ -274,11 +279,11 @@ def spatial(expressions: Expressions, node: tree.Call) -> Expr:
 def comparison(expressions: Expressions, node: tree.Comparison) -> Expr | None:
     """A comparison that is a spatial condition in disguise; None for any other."""
     left, right, operator = node.left, node.right, node.operator
-    if isinstance(right, tree.Call) and right.name in ("CONTAINS", "INTERSECTS", "DISTANCE"):
+    if isinstance(right, tree.Call) and right.name in _TESTS | {"DISTANCE"}:
         left, right, operator = right, left, _MIRRORED[operator]
     if not isinstance(left, tree.Call):
         return None
-    if left.name in ("CONTAINS", "INTERSECTS") and isinstance(right, tree.Number):
+    if left.name in _TESTS and isinstance(right, tree.Number):
         return _truth(expressions, left, right, operator)
     if left.name == "DISTANCE" and operator not in ("=", "<>"):
         return _within(expressions, left, right, operator)

@@ -127,7 +127,7 @@ class Arithmetic(Expr):
 
 @dataclass(slots=True)
 class Aggregate(Expr):
-    """COUNT, SUM, AVG, MIN, MAX or STRING_AGG (with a second argument)."""
+    """COUNT, SUM, AVG, MIN, MAX, STRING_AGG (value, delimiter), HISTOGRAM (value, lower, upper, bins)."""
 
     op: str
     args: tuple[Expr, ...]
@@ -282,6 +282,20 @@ class Within(Expr):
 
     def key(self) -> tuple[object, ...]:
         return ("Within", self.strict, self.a.key(), self.b.key(), self.radius.key())
+
+
+@dataclass(slots=True)
+class InMoc(Expr):
+    """A position in the cells of a MOC, which is known when the query is compiled."""
+
+    point: Point
+    moc: str
+
+    def children(self) -> tuple[Expr, ...]:
+        return (self.point,)
+
+    def key(self) -> tuple[object, ...]:
+        return ("InMoc", self.moc, self.point.key())
 
 
 @dataclass(slots=True)

@@ -173,7 +173,9 @@ def user_defined(function: Function, call: tree.Call, args: list[Expr]) -> Call:
     for arg, node, parameter in zip(args, call.arguments, function.parameters):
         need(arg, node, f"{function.name} takes a {parameter} here", checks[parameter])
     datatype = (
-        {"datatype": "int"} if function.returns is Kind.INTEGER and function.op != "healpix_index" else {}
+        {"datatype": "int"}
+        if function.returns is Kind.INTEGER and function.op not in ("healpix_index", "healpix_ancestor")
+        else {}
     )
     meta = column_of(function.returns, function.name, unit=function.unit, ucd=function.ucd, **datatype)
     return Call(function.returns, meta, function.op, tuple(args))

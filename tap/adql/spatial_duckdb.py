@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tap.adql import cover, geometry, ir
+from tap.adql import cover, geometry, ir, moc
 from tap.adql.folding import constant
 from tap.adql.ir import Expr, Kind
 from tap.adql.shapes import Shape, ShapeKind, lon_lat, unit_vector
@@ -25,6 +25,12 @@ _INLINE = 160
 TEMPLATES = {
     "healpix_center": "vg_healpix_centre(CAST({0} AS BIGINT), CAST({1} AS BIGINT))",
     "as_integer": "CAST({0} AS INTEGER)",
+    "healpix_ancestor": "(CASE WHEN {2} BETWEEN 0 AND {0} AND {0} <= 29 AND {1} BETWEEN 0 AND "
+    "(CAST(12 AS BIGINT) << CAST(2 * {0} AS BIGINT)) - 1 THEN CAST({1} AS BIGINT) >> CAST(2 * ({0} - {2}) AS BIGINT) END)",
+    "healpix_area": "(CASE WHEN {0} BETWEEN 0 AND 29 THEN 3437.746770784939e0 / pow(4.0e0, {0}) END)",
+    "moc_area": "vg_moc_area({0})",
+    "moc_intersection": "vg_moc_intersection({0}, {1})",
+    "moc_union": "vg_moc_union({0}, {1})",
 }
 
 
@@ -124,6 +130,27 @@ def healpix_index(emitter: Emitter, expr: ir.Call) -> str:
     return f"vg_healpix(CAST({emitter.value(order)} AS BIGINT), {where})"
 
 
+def rotate(emitter: Emitter, expr: ir.Call) -> str:
+    assert isinstance(expr.extra, tuple)
+    code, rotation = expr.extra
+    return f"vg_rotate({numbers(rotation)}, {int(code)}, {emitter.value(expr.args[0])})"
+
+
+def epoch_prop(emitter: Emitter, expr: ir.Call) -> str:
+    ra, dec, *rest, start, end = (double(emitter, arg) for arg in expr.args)
+    known = ", ".join(f"coalesce({part}, 0.0e0)" for part in rest)
+    text = f"vg_epoch_prop({ra}, {dec}, {known}, {end} - {start})"
+    return f"({text})[1:2]" if expr.op == "epoch_prop_pos" else text
+
+
+def position_angle(emitter: Emitter, expr: ir.Call) -> str:
+    lon1, lat1, lon2, lat2 = (f"radians({double(emitter, arg)})" for arg in expr.args)
+    east = f"sin({lon2} - {lon1}) * cos({lat2})"
+    north = f"sin({lat2} - {lat1}) + 2 * sin({lat1}) * cos({lat2}) * pow(sin(({lon2} - {lon1}) / 2), 2)"
+    angle = f"degrees(atan2({east}, {north}))"
+    return f"(({angle} + 360.0e0) % 360.0e0)"
+
+
 # Predicates
 
 
@@ -142,12 +169,33 @@ def ranges(index: ir.PositionIndex, shape: Shape) -> str:
     column = f'{index.source}."{index.healpix}"'
     if found == (WHOLE_SKY,):
         return ""
+    return _between(column, found)
+
+
+def _between(column: str, found: tuple[tuple[int, int], ...]) -> str:
     if not found:
-        return "false"
+        return f"{column} < 0"
     outer = f"{column} BETWEEN {found[0][0]} AND {found[-1][1]}"
     if len(found) == 1:
         return outer
     return f"{outer} AND ({' OR '.join(f'{column} BETWEEN {low} AND {high}' for low, high in found)})"
+
+
+def in_moc(emitter: Emitter, expr: ir.InMoc) -> str:
+    """Ranges of the index column; where there are many, the widest gaps between them and then a search."""
+    place, cells = expr.point, moc.parse(expr.moc)
+    index = _index(emitter, place.lon, place.lat)
+    if index is None:
+        column = f"vg_healpix(29, {double(emitter, place.lon)}, {double(emitter, place.lat)})"
+    else:
+        column = f'{index.source}."{index.healpix}"'
+    exact = f"vg_in_cells({column}, {[int(edge) for edge in cells.ravel()]})"
+    if index is None:
+        return exact if len(cells) else f"({column} < 0)"
+    filtered = _between(column, moc.coarse(cells, cover.MAX_RANGES))
+    if len(cells) <= cover.MAX_RANGES:
+        return f"({filtered})"
+    return f"({filtered} AND CASE WHEN {filtered} THEN {exact} END)"
 
 
 def _all(*conditions: str) -> str:
@@ -275,6 +323,7 @@ EMIT: dict[type, Callable[..., str]] = {
     ir.Polygon: lambda emitter, expr: polygon(emitter, expr),
     ir.Box: lambda emitter, expr: box(emitter, expr),
     ir.Fixed: lambda emitter, expr: fixed(emitter, expr),
+    ir.InMoc: lambda emitter, expr: in_moc(emitter, expr),
     ir.Within: lambda emitter, expr: within(emitter, expr),
     ir.Spatial: lambda emitter, expr: spatial(emitter, expr),
 }
@@ -283,6 +332,10 @@ CALLS = {
     "centroid": measured,
     "distance": distance,
     "element": element,
+    "epoch_prop": epoch_prop,
+    "epoch_prop_pos": epoch_prop,
     "healpix_index": healpix_index,
     "parse_dali": parse_dali,
+    "position_angle": position_angle,
+    "rotate": rotate,
 }

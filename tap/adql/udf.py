@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from tap.adql import udf_more
 from tap.adql.ir import Kind
 from tap.adql.library import Function
 
@@ -137,6 +138,8 @@ DECLARED: tuple[Function, ...] = (
         "regex_match",
         Kind.INTEGER,
     ),
+    *udf_more.CATALOGUE,
+    *udf_more.OWN,
 )
 
 NAMES = frozenset(function.name for function in DECLARED)
