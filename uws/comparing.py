@@ -79,13 +79,20 @@ class Comparison:
 
 
 def compare_files(
-    first: Path, second: Path, media_type: str, tolerance: Tolerance
+    first: Path,
+    second: Path,
+    media_type: str,
+    tolerance: Tolerance,
+    jobs: tuple[str, str] = ("", ""),
 ) -> tuple[State, list[str]]:
-    """Compare two files whose bytes differ."""
+    """Compare two files whose bytes differ.
+
+    `jobs` are the identifiers of the two runs, which texts may name without being different for it.
+    """
     if _is_fits(first) and _is_fits(second):
         return _compare_fits(first, second, tolerance)
     if media_type.partition(";")[0].startswith(_TEXT):
-        return _compare_text(first, second)
+        return _compare_text(first, second, jobs)
     return State.DIFFERENT, [f"{first.stat().st_size} and {second.stat().st_size} bytes that differ"]
 
 
@@ -125,7 +132,12 @@ def _compare_fits(first: Path, second: Path, tolerance: Tolerance) -> tuple[Stat
     return State.DIFFERENT, [line for line in lines[start:] if line][:MAX_LINES]
 
 
-def _compare_text(first: Path, second: Path) -> tuple[State, list[str]]:
-    texts = [path.read_text(encoding="utf-8", errors="replace").splitlines() for path in (first, second)]
+def _compare_text(first: Path, second: Path, jobs: tuple[str, str]) -> tuple[State, list[str]]:
+    texts = []
+    for path, job in zip((first, second), jobs, strict=True):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        texts.append((text.replace(job, "JOB") if job else text).splitlines())
+    if texts[0] == texts[1]:
+        return State.EQUAL, []
     lines = difflib.unified_diff(*texts, "earlier", "later", lineterm="", n=1)
     return State.DIFFERENT, [line[:300] for _, line in zip(range(MAX_LINES), lines, strict=False)]

@@ -12,6 +12,7 @@ from uws import results, storage
 from uws.controller import Outcome
 from uws.models import AttemptOutcome, ErrorType, Job, JobResult
 from uws.phases import Phase
+from uws.record import read_steps as record_steps
 from uws.tools.description import Tool
 
 _TAIL_BYTES = 8192
@@ -52,6 +53,7 @@ def read(job: Job, tool: Tool, record: dict[str, Any]) -> Outcome | None:
         cpu_seconds=record.get("cpu_seconds"),
         max_rss_kb=record.get("max_rss_kb"),
         platform=str(record.get("platform") or ""),
+        extra={"steps": record_steps(job, taken)},
     )
 
 

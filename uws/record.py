@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -23,8 +24,10 @@ from provenance.records import (
     result_id,
     upload_id,
 )
+from uws import steps, storage
 from uws.creation import UPLOAD_PREFIX
 from uws.models import Job, JobInput, JobResult
+from uws.steps import FILE_NAME, Steps
 from uws.tools import registry
 from uws.tools.description import Parameter, ParameterType, Tool
 
@@ -50,6 +53,9 @@ def record(job: Job, outcome: Outcome, *, final: bool = True, attempt: int | Non
     """Write the record of an attempt (or of a job that never ran) in the caller's transaction."""
     tool = _tool(job)
     results = list(outcome.results)
+    inner: Steps = outcome.extra.get("steps") or Steps()
+    for step in inner.activities:
+        recorder.record(step)
     recorder.record(
         ActivityRecord(
             id=job.pk,
@@ -57,11 +63,12 @@ def record(job: Job, outcome: Outcome, *, final: bool = True, attempt: int | Non
             description=_description(job, tool),
             startTime=job.start_time,
             endTime=outcome.end_time or job.end_time,
-            comment=outcome.message or _remark(outcome),
+            comment=" ".join(filter(None, [outcome.message or _remark(outcome), inner.problem])),
             parameters=tuple(_parameter(tool, name, value) for name, value in job.parameters.items()),
             used=(*(_used(job, row, tool) for row in job.inputs.all()), *_repeated(results, outcome)),
             generated=tuple(_generated(job, row, tool, outcome) for row in results),
             agents=_agents(job),
+            informedBy=tuple(step.key for step in inner.activities),
             phase=str(outcome.phase),
             exitCode=outcome.exit_code,
             attempt=max(1, job.attempt if attempt is None else attempt),
@@ -78,6 +85,33 @@ def record(job: Job, outcome: Outcome, *, final: bool = True, attempt: int | Non
             peakMemory=None if outcome.max_rss_kb is None else outcome.max_rss_kb << 10,
         )
     )
+
+
+def read_steps(job: Job, results: list[JobResult]) -> Steps:
+    """The inner steps that the tool left a file of, joined to the job's inputs and results."""
+    work = job.attempt_folder / "work"
+    if not (work / FILE_NAME).exists():
+        return Steps()
+    plan = storage.read_json(job.attempt_folder / "outputs.json") or {"files": []}
+    made = {}
+    for entry in plan["files"]:
+        source = Path(entry["from"])
+        made |= {source.name: entry["name"], str(source): entry["name"]}
+        if source.is_relative_to(work):
+            made[str(source.relative_to(work))] = entry["name"]
+    given = {}
+    for row in job.inputs.all():
+        entity = EntityRecord(
+            id=_entity_id(row), name=row.title or row.identifier, sha256=row.sha256, size=row.size
+        )
+        for text in (row.identifier, row.path, Path(row.path).name):
+            given.setdefault(text, entity)
+    return steps.read(work / FILE_NAME, job.pk, job.attempt, given, made)
+
+
+def _inner_sources(row: JobResult, outcome: Outcome) -> tuple[str, ...]:
+    inner: Steps | None = outcome.extra.get("steps")
+    return tuple(inner.derived.get(row.name, ())) if inner else ()
 
 
 def _remark(outcome: Outcome) -> str:
@@ -194,7 +228,7 @@ def _generated(job: Job, row: JobResult, tool: Tool | None, outcome: Outcome) ->
         type=_TYPES.get(row.role, RelationType.MAIN),
         description=output.title if output else row.label,
         multiplicity="" if output is None else "1" if output.required else "0..*",
-        derivedFrom=(result_id(earlier, row.name),) if earlier else (),
+        derivedFrom=(result_id(earlier, row.name),) if earlier else _inner_sources(row, outcome),
     )
 
 

@@ -268,7 +268,8 @@ def verify(earlier: str, later: str, caller: Caller, tolerance: Tolerance | None
     sides = [_outputs(job_id, caller) for job_id in (earlier, later)]
     names = list(dict.fromkeys([*sides[0], *sides[1]]))
     outputs = tuple(
-        _compare(name, sides[0].get(name), sides[1].get(name), tolerance or Tolerance()) for name in names
+        _compare(name, sides[0].get(name), sides[1].get(name), tolerance or Tolerance(), (earlier, later))
+        for name in names
     )
     return Verification(earlier, later, request, outputs)
 
@@ -301,7 +302,9 @@ def _outputs(job_id: str, caller: Caller) -> dict[str, _Product]:
     return found
 
 
-def _compare(name: str, first: _Product | None, second: _Product | None, tolerance: Tolerance) -> Comparison:
+def _compare(
+    name: str, first: _Product | None, second: _Product | None, tolerance: Tolerance, jobs: tuple[str, str]
+) -> Comparison:
     known = first or second
     assert known is not None
     role = known.role
@@ -312,7 +315,7 @@ def _compare(name: str, first: _Product | None, second: _Product | None, toleran
     if first.path is None or second.path is None:
         which = "earlier" if first.path is None else "later"
         return Comparison(name, State.UNKNOWN, role, (f"The hashes differ, and the {which} file is gone.",))
-    state, details = compare_files(first.path, second.path, first.media_type, tolerance)
+    state, details = compare_files(first.path, second.path, first.media_type, tolerance, jobs)
     return Comparison(name, state, role, tuple(details))
 
 
