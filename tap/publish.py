@@ -27,7 +27,7 @@ log = logging.getLogger("vogate.publish")
 ROW_GROUP = 16384
 """Rows of a DuckDB row group: small ones let positional ranges skip more (DESIGN 4)."""
 
-__all__ = ["ensure_archive", "publish_schema", "unpublish_schema"]
+__all__ = ["ensure_archive", "publish_schema", "put_in_place", "unpublish_schema"]
 
 
 def publish_schema(schema: Schema, data: Mapping[str, pa.Table]) -> Manifest:
@@ -53,7 +53,7 @@ def publish_schema(schema: Schema, data: Mapping[str, pa.Table]) -> Manifest:
     UsageError
         If names clash, a table or column has no data, or values do not fit their declared type.
     """
-    _check_names(schema)
+    check_names(schema)
     prepared = {}
     tables = []
     for table in schema.tables:
@@ -62,7 +62,7 @@ def publish_schema(schema: Schema, data: Mapping[str, pa.Table]) -> Manifest:
         meta, rows = _prepare(table, data[table.name])
         tables.append(meta)
         prepared[meta.name] = rows
-    with _locked():
+    with locked():
         previous = archive.current()
         others = [item for item in previous.schemas if item.name.lower() != schema.name.lower()]
         return _replace(previous, [*others, replace(schema, tables=tuple(tables))], {schema.name: prepared})
@@ -70,7 +70,7 @@ def publish_schema(schema: Schema, data: Mapping[str, pa.Table]) -> Manifest:
 
 def unpublish_schema(name: str) -> Manifest:
     """Take a schema out of the archive; no error if it is not there."""
-    with _locked():
+    with locked():
         previous = archive.current()
         return _replace(
             previous, [item for item in previous.schemas if item.name.lower() != name.lower()], {}
@@ -82,12 +82,13 @@ def ensure_archive() -> Manifest:
     manifest = archive.current()
     if archive.complete(manifest):
         return manifest
-    with _locked():
+    with locked():
         manifest = archive.current()
         return manifest if archive.complete(manifest) else _replace(manifest, list(manifest.schemas), {})
 
 
-def _check_names(schema: Schema) -> None:
+def check_names(schema: Schema) -> None:
+    """Refuse names that clash with each other or with the service's own."""
     reserved = {item.name for item in live.schemas()} | {tapschema.NAME, "tap_upload"}
     if schema.name.lower() in reserved:
         raise UsageError(f"{schema.name} is a schema of the service itself; choose another name.")
@@ -130,7 +131,8 @@ def _prepare(table: Table, rows: pa.Table) -> tuple[Table, pa.Table]:
 
 
 @contextlib.contextmanager
-def _locked() -> Iterator[None]:
+def locked() -> Iterator[None]:
+    """Keep other publishers out."""
     folder = archive.folder()
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "w") as lock:
@@ -138,13 +140,28 @@ def _locked() -> Iterator[None]:
         yield
 
 
+def put_in_place(previous: Manifest, schema: Schema, draft: Path) -> Manifest:
+    """Make a complete file the one of `schema`; the caller holds the lock (`locked`)."""
+    others = [item for item in previous.schemas if item.name.lower() != schema.name.lower()]
+    return _replace(previous, [*others, schema], {}, {schema.name: draft})
+
+
 def _replace(
-    previous: Manifest, schemas: list[Schema], data: Mapping[str, Mapping[str, pa.Table]]
+    previous: Manifest,
+    schemas: list[Schema],
+    data: Mapping[str, Mapping[str, pa.Table]],
+    drafts: Mapping[str, Path] | None = None,
 ) -> Manifest:
-    """Write new files for the schemas in `data` and for TAP_SCHEMA, then the manifest."""
+    """Write new files for the schemas in `data` and for TAP_SCHEMA, then the manifest.
+
+    `drafts` are files that are written already, by schema.
+    """
     version = previous.version + 1
+    drafts = drafts or {}
     alive = {schema.name: schema for schema in live.schemas()}
-    stored = [schema for schema in schemas if schema.name in previous.files or schema.name in data]
+    stored = [
+        schema for schema in schemas if {schema.name} & (previous.files.keys() | data.keys() | drafts.keys())
+    ]
     kept = [schema for schema in stored if schema.name != tapschema.NAME and schema.name not in alive]
     kept += alive.values()
     kept.sort(key=lambda item: (item.schema_index is None, item.schema_index or 0, item.name))
@@ -160,16 +177,23 @@ def _replace(
     }
     for name, tables in {**data, tapschema.NAME: described}.items():
         files[name] = _write_file(name, version, tables)
+    for name, draft in drafts.items():
+        files[name] = _path(name, version)
+        os.replace(draft, files[name])
     manifest = Manifest(version, (*kept, own), files)
     _write_manifest(manifest)
     _remove_unused(manifest, previous)
     return manifest
 
 
+def _path(schema: str, version: int) -> Path:
+    stem = re.sub(r"[^A-Za-z0-9_]", "_", schema)
+    return archive.folder() / f"{stem}-{version}.duckdb"
+
+
 def _write_file(schema: str, version: int, tables: Mapping[str, pa.Table]) -> Path:
     """One DuckDB file, complete and closed before it gets its name."""
-    stem = re.sub(r"[^A-Za-z0-9_]", "_", schema)
-    path = archive.folder() / f"{stem}-{version}.duckdb"
+    path = _path(schema, version)
     with tempfile.TemporaryDirectory(dir=archive.folder(), prefix=".publish-") as work:
         draft = Path(work) / "draft.duckdb"
         connection = duckdb.connect()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 
@@ -221,8 +221,8 @@ def open_query(
     if seconds is None:
         seconds = limits.async_seconds if background else limits.sync_seconds
     lane = Lane.LONG if background else Lane.SHORT
-    manifest = archive.ready()
-    while True:
+
+    def compiled(manifest: Manifest) -> adql.CompiledQuery:
         query = adql.compile_query(
             text,
             manifest.schemas,
@@ -230,23 +230,47 @@ def open_query(
             base_url=base_url,
             uploads=tuple(upload.table for upload in uploads),
         )
-        if page is not None:
-            query = query.paged(page.sort, page.descending, page.offset, page.limit)
+        return query if page is None else query.paged(page.sort, page.descending, page.offset, page.limit)
+
+    return _start(
+        compiled,
+        caller,
+        maxrec=None if page is not None else rows,
+        seconds=seconds,
+        uploads={upload.table.name: upload.rows for upload in uploads},
+        lane=lane,
+        patience=seconds if background else QUEUE,
+        on_leave=on_leave,
+    )
+
+
+def _start(
+    compiled: Callable[[Manifest], adql.CompiledQuery],
+    caller: Caller,
+    *,
+    maxrec: int | None,
+    seconds: float,
+    uploads: Mapping[str, pa.Table],
+    lane: Lane = Lane.SHORT,
+    patience: float = QUEUE,
+    on_leave: OnLeave | None = None,
+) -> Result:
+    """Compile a query for the archive as it is now, and run it; once more if that is replaced meanwhile."""
+    manifest = archive.ready()
+    while True:
+        query = compiled(manifest)
         try:
             answer = workers.pool().run(
                 query.sql,
                 manifest.version,
                 workers.attached(manifest),
                 seconds=seconds,
-                uploads={
-                    **{upload.table.name: upload.rows for upload in uploads},
-                    **live.rows(query.tables, caller),
-                },
+                uploads={**uploads, **live.rows(query.tables, caller)},
                 lane=lane,
-                patience=seconds if background else QUEUE,
+                patience=patience,
                 on_leave=on_leave,
             )
-            return Result(answer, query, manifest, None if page is not None else rows)
+            return Result(answer, query, manifest, maxrec)
         except EngineError as error:
             raise explain(error, query.sql) from error
         except StartFailed:
@@ -281,20 +305,14 @@ def count(text: str, caller: Caller, *, maxrec: int | None = None, seconds: floa
     """How many rows a query gives, at most the site's hard limit or `maxrec`."""
     limits = workers.query_settings()
     rows = min(limits.hard_maxrec if maxrec is None else maxrec, limits.hard_maxrec)
-    manifest = archive.ready()
-    query = adql.compile_query(text, manifest.schemas, maxrec=rows).counted()
-    try:
-        answer = workers.pool().run(
-            query.sql,
-            manifest.version,
-            workers.attached(manifest),
-            seconds=seconds or limits.sync_seconds,
-            uploads=live.rows(query.tables, caller),
-        )
-        with Result(answer, query, manifest, None) as result:
-            table = pa.Table.from_batches(list(result.batches()))
-    except EngineError as error:
-        raise explain(error, query.sql) from error
+    with _start(
+        lambda manifest: adql.compile_query(text, manifest.schemas, maxrec=rows).counted(),
+        caller,
+        maxrec=None,
+        seconds=seconds or limits.sync_seconds,
+        uploads={},
+    ) as result:
+        table = pa.Table.from_batches(list(result.batches()))
     return min(int(table.column(0)[0].as_py()), rows)
 
 

@@ -40,6 +40,15 @@ def index_columns(table: pa.Table, meta: Table) -> pa.Table:
         If a column is missing, a declination is out of range, or a region cannot be read; the message names
         the row.
     """
+    table = add_columns(table, meta)
+    if meta.position is not None:
+        order = pc.sort_indices(table, sort_keys=[(HEALPIX_COLUMN, "ascending")])
+        table = table.take(order)
+    return table
+
+
+def add_columns(table: pa.Table, meta: Table) -> pa.Table:
+    """`index_columns` without the sorting, for tables that come in parts."""
     table = table.drop_columns(
         [name for name in table.column_names if name in (HEALPIX_COLUMN, *REGION_COLUMNS)]
     )
@@ -47,8 +56,6 @@ def index_columns(table: pa.Table, meta: Table) -> pa.Table:
         table = _with_regions(table, meta)
     if meta.position is not None:
         table = _with_positions(table, meta)
-        order = pc.sort_indices(table, sort_keys=[(HEALPIX_COLUMN, "ascending")])
-        table = table.take(order)
     return table
 
 

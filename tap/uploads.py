@@ -22,6 +22,7 @@ from tap.arrowtypes import arrow_type, column_of, conform_array, is_string
 from tap.fetching import fetch
 from tap.names import REGULAR, RESERVED
 from tap.service import UploadedTable
+from tap.sources import votable
 
 SCHEMA = "tap_upload"
 INLINE = "param:"
@@ -151,86 +152,23 @@ def _reader(data: bytes) -> Any:
     return _from_csv
 
 
-def _refuse_references(data: bytes) -> None:
-    """Refuse what would make a parser read anything but this document."""
-    from lxml import etree
-
-    if b"\0" in data[:1024]:
-        raise ValueError("its encoding is not UTF-8.")
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise ValueError("it has a DTD, which uploads must not have.")
-    if b"STREAM" not in data or b"href" not in data:
-        return
-    events = etree.iterparse(
-        io.BytesIO(data), events=("start",), resolve_entities=False, no_network=True, load_dtd=False
-    )
-    for _, node in events:
-        if etree.QName(node).localname == "STREAM" and node.get("href") is not None:
-            raise ValueError("its STREAM points to another file; the data must be in the document.")
-
-
 def _from_votable(data: bytes) -> tuple[list[Column], pa.Table]:
-    from astropy.io.votable import parse
-
-    _refuse_references(data)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        document = parse(io.BytesIO(data), verify="ignore")
-    table = next(document.iter_tables(), None)
-    if table is None:
-        raise ValueError("the document has no TABLE.")
-    columns, arrays = [], []
-    for field, name in zip(table.fields, table.array.dtype.names or ()):
-        column = Column(
-            name=field.name or field.ID or "",
-            datatype=_datatype(field.datatype),
-            arraysize="*" if _datatype(field.datatype) == "char" else str(field.arraysize or ""),
-            xtype=field.xtype or "",
-            unit=str(field.unit or ""),
-            ucd=field.ucd or "",
-            utype=field.utype or "",
-            description=(field.description or "").strip(),
-        )
-        column, array = _array(column, table.array[name])
-        columns.append(column)
-        arrays.append(array)
-    return columns, pa.Table.from_arrays(arrays, names=[f"c{number}" for number in range(len(arrays))])
-
-
-def _datatype(datatype: str) -> str:
-    """VOTable types that the gateway stores; others become text or doubles."""
-    known = {"bit": "boolean", "unicodeChar": "char", "floatComplex": "char", "doubleComplex": "char"}
-    return known.get(datatype, datatype)
-
-
-def _array(column: Column, values: np.ma.MaskedArray) -> tuple[Column, pa.Array]:
-    """One column of astropy's as Arrow."""
-    if is_string(column):
-        texts = [None if _is_masked(value) else _text(value) for value in values]
-        array = pa.array(texts, pa.string())
-        wide = any(text is not None and not text.isascii() for text in texts)
-        return (replace(column, datatype="unicodeChar") if wide else column), array
-    target = arrow_type(column)
-    if pa.types.is_list(target):
-        rows = [
-            None if value is None else np.ma.filled(np.ma.asarray(value), 0).ravel().tolist()
-            for value in values
-        ]
-        return column, pa.array(rows, target)
-    mask = np.ma.getmaskarray(values)
-    plain = np.ma.getdata(values)
-    if mask.ndim > 1:
-        plain, mask = plain.reshape(len(values)), mask.reshape(len(values))
-    array = pa.array(plain.astype(target.to_pandas_dtype()), target, mask=mask)
-    return column, array
-
-
-def _is_masked(value: Any) -> bool:
-    return value is None or value is np.ma.masked
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    votable.safe(data)
+    try:
+        source = votable.parse(data)
+        batches = list(source.batches())
+    except votable.NotUsual:
+        source = votable.from_astropy(data)
+        batches = list(source.batches())
+    names = [f"c{number}" for number in range(len(source.columns))]
+    if batches:
+        rows = pa.Table.from_batches(batches)
+    else:
+        rows = pa.schema(zip(names, map(arrow_type, source.columns), strict=True)).empty_table()
+    columns = [
+        votable.widened(column, array) for column, array in zip(source.columns, rows.columns, strict=True)
+    ]
+    return columns, rows
 
 
 def _from_arrow(table: pa.Table) -> tuple[list[Column], pa.Table]:
@@ -277,7 +215,7 @@ def _fits_columns(table: Any) -> Iterator[tuple[Column, pa.Array]]:
         values = np.asarray(table.data[item.name])
         unit = item.unit or ""
         if values.dtype.kind in "SU":
-            texts = [_text(value).rstrip() for value in values]
+            texts = [str(value).rstrip() for value in values.astype(str)]
             yield Column(item.name, "char", "*", unit=unit), pa.array(texts, pa.string())
         elif values.dtype.kind == "O" or values.ndim > 1:
             rows = [np.asarray(value).ravel().tolist() for value in values]

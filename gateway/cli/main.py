@@ -62,6 +62,26 @@ def _replay(name: str) -> object:
     return run
 
 
+def _publish(name: str) -> object:
+    def run(args: argparse.Namespace) -> int:
+        _django()
+        from tap import publish_commands
+
+        return int(getattr(publish_commands, name)(args) or 0)
+
+    return run
+
+
+def _operating(name: str) -> object:
+    def run(args: argparse.Namespace) -> int:
+        _django()
+        from uws import operating
+
+        return int(getattr(operating, name)(args) or 0)
+
+    return run
+
+
 def _remote(name: str) -> object:
     def run(args: argparse.Namespace) -> int:
         from gateway.cli import remote
@@ -105,6 +125,13 @@ def parser() -> argparse.ArgumentParser:
         "--end-jobs", action="store_true", help="end running jobs on exit; they are retried at the next start"
     )
 
+    from uws import operating_arguments
+
+    operating_arguments.add_queue(add("queue", _operating("queue"), "Look at queues, pause, drain or resume them."))
+    operating_arguments.add_gc(
+        add("gc", _operating("gc"), "Show (and remove) what jobs left behind; clear expired sessions.")
+    )
+
     from obscore import arguments
 
     arguments.add_ingest(
@@ -118,6 +145,16 @@ def parser() -> argparse.ArgumentParser:
         add("fetch", _obscore("fetch"), "Get a public data set from its home, after showing its terms.")
     )
     arguments.add_simulate(add("simulate", _obscore("simulate"), "Make a small simulated archive."))
+
+    from tap import publish_arguments
+
+    publish_arguments.add_publish(
+        add("publish", _publish("publish"), "Publish tables from files, replacing those of the same name.")
+    )
+    publish_arguments.add_unpublish(
+        add("unpublish", _publish("unpublish"), "Take a table or a schema out of the archive.")
+    )
+    publish_arguments.add_tables(add("tables", _publish("tables"), "List what is published."))
 
     tools = add("tools", _tools, "Check and list the site's tool descriptions.")
     actions = tools.add_subparsers(dest="action", required=True, metavar="ACTION")
