@@ -22,13 +22,14 @@ ifeq ($(HOST),)
 unexport HOST
 endif
 
-.PHONY: help run test lint bench assets clean
+.PHONY: help run test lint bench drills assets clean
 
 help:
 	@echo "make run    set up and serve http://127.0.0.1:8000   (DATA=folder for real observations)"
 	@echo "make test   set up and test"
 	@echo "make lint   ruff, mypy, import-linter"
 	@echo "make bench  measure"
+	@echo "make drills kill -9 everything under load (DRILLS=\"--executors slurm --rounds 5\")"
 
 run: $(SERVE_STAMP) $(ASSETS)
 	@exec $(BIN)/vogate up
@@ -44,6 +45,9 @@ lint: $(TEST_STAMP)
 
 bench: $(TEST_STAMP) $(ASSETS)
 	@$(BIN)/python -m tests.bench
+
+drills: $(TEST_STAMP) $(ASSETS)
+	@exec $(BIN)/python -m tests.drills $(DRILLS)
 
 assets: $(ASSETS)
 

@@ -206,7 +206,8 @@ def _check_options(
             near = difflib.get_close_matches(key, allowed, n=1)
             rest = f"did you mean {near[0]}?" if near else f"known are: {', '.join(allowed) or 'none'}"
             raise SiteError(f"{where}: unknown key {key!r}{whose}; {rest}")
-        if not isinstance(value, option.kind) or isinstance(value, bool):
+        right = isinstance(value, option.kind) and not isinstance(value, bool)
+        if not right:
             kinds = {str: "a text", int: "a whole number", list: "a list of texts"}
             raise SiteError(f"{where}: {key} = {value!r}: it is {kinds[option.kind]}")
         if option.kind is list and not all(isinstance(item, str) for item in value):

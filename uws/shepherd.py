@@ -374,7 +374,7 @@ def main(folder: str) -> int:
     """Run the attempt in `folder`."""
     with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
         spec = json.load(file)
-    if os.getpid() != os.getsid(0):
+    if os.getpid() not in (os.getsid(0), os.getpgid(0)):  # Slurm has made it a group's leader
         os.setsid()
     wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(wake_write)

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,9 @@ _opener = urllib.request.build_opener(_AsItComes)
 class Service:
     """A gateway in pieces: `start_worker` and `start_web` give processes that a test may kill."""
 
-    def __init__(self, folder: Path, settings: str = "") -> None:
+    def __init__(
+        self, folder: Path, settings: str = "", environment: Mapping[str, str] | None = None
+    ) -> None:
         self.home, self.port = folder / "home", free_port()
         self.site = make_site(folder / "site", settings)
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -45,6 +47,7 @@ class Service:
         }
         if "VOGATE_TEST_DATABASE_URL" in os.environ:
             self.environment["DATABASE_URL"] = os.environ["VOGATE_TEST_DATABASE_URL"]
+        self.environment |= environment or {}
         self.home.mkdir(parents=True, exist_ok=True)
         done = self.run("manage.py", "migrate", "--verbosity", "0")
         assert done.returncode == 0, done.stderr

@@ -1,0 +1,67 @@
+"""`make drills`: kill -9 at random under load, for each executor; exit status 1 if a job suffered."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import django
+
+import tests.support.home  # noqa: F401  a home of its own, before the settings are read
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+django.setup()
+
+from tests.drills.drill import Report, run  # noqa: E402
+
+NEEDS = {"local": (), "celery": ("redis-server", "redis-cli")}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make drills", description=__doc__)
+    parser.add_argument("--executors", default=",".join(NEEDS))
+    parser.add_argument("--jobs", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=20, help="kills per executor")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    args = parser.parse_args()
+    reports = []
+    for executor in args.executors.split(","):
+        missing = [name for name in NEEDS[executor] if shutil.which(name) is None]
+        if missing:
+            print(f"{executor}: left out, {', '.join(missing)} is not installed", flush=True)
+            continue
+        folder = Path(tempfile.mkdtemp(prefix=f"vogate-drill-{executor}-"))
+        folder.chmod(0o755)
+        report = run(folder, executor, jobs=args.jobs, rounds=args.rounds, seed=args.seed)
+        reports.append(report)
+        show(report)
+        if report.verdict.good:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            print(f"The state is kept in {folder}", flush=True)
+    return 0 if all(report.verdict.good for report in reports) else 1
+
+
+def show(report: Report) -> None:
+    """The row of one executor, and what went wrong in words."""
+    verdict = report.verdict
+    kills = ", ".join(f"{name} {count}" for name, count in sorted(report.kills.items()))
+    phases = ", ".join(f"{name} {count}" for name, count in sorted(report.phases.items()))
+    print(
+        f"{report.executor}: {sum(report.phases.values())} jobs in {report.seconds:.0f} s, seed {report.seed}"
+    )
+    print(f"  killed       {kills}")
+    print(f"  ended        {phases}; {report.retries} after more than one attempt")
+    for name in ("lost", "doubled", "stuck", "untrue"):
+        found = getattr(verdict, name)
+        print(f"  {name:<12} {len(found)}{''.join(f'{chr(10)}    {line}' for line in found[:10])}")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
