@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from gateway.health import healthz, readyz
 from provenance.urls import provsap_urlpatterns
+from uws import rocrate
 from uws.urls import api_urlpatterns
 
 urlpatterns = [
@@ -12,8 +13,10 @@ urlpatterns = [
     path("readyz", readyz),
     path("tap/", include("tap.urls")),
     path("uws/", include("uws.urls")),
+    path("api/v1/", include("gateway.api.urls")),
     path("api/v1/", include(api_urlpatterns)),
     path("", include("obscore.urls")),
+    path("provenance/<uws_job:job_id>.crate.zip", rocrate.download, name="ro-crate"),
     path("provenance/", include("provenance.urls")),
     path("", include(provsap_urlpatterns)),
     path("account/", include("gateway.accounts.urls")),

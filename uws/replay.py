@@ -65,6 +65,8 @@ class Plan:
     sources: tuple[Source, ...]
     problems: tuple[str, ...] = ()
     """What is gone or changed, in sentences; empty if the job can be repeated exactly."""
+    base_url: str = ""
+    """Public URL of the gateway as the first caller saw it; products name it."""
     blocked: bool = False
     """It cannot be run at all: the tool or an input is gone."""
 
@@ -103,7 +105,15 @@ def plan(job_id: str, caller: Caller) -> Plan:
         blocked |= source.state == "gone"
     parameters = dict(job.parameters) if job is not None else _recorded(record)
     return Plan(
-        job_id, name, version, record.description.digest, parameters, sources, tuple(problems), blocked
+        job_id,
+        name,
+        version,
+        record.description.digest,
+        parameters,
+        sources,
+        tuple(problems),
+        base_url=job.base_url if job is not None else "",
+        blocked=blocked,
     )
 
 
@@ -226,7 +236,7 @@ def rerun(
             inputs=given,
             uploads=uploads,
             run=True,
-            base_url=base_url,
+            base_url=base_url or wanted.base_url,
             session=bool(caller.session_key),
         )
 
