@@ -306,7 +306,7 @@ def dms_to_degrees(text: Column) -> pa.Array:
 _D, _L, _T, _I, _B = "DOUBLE", "DOUBLE[]", "VARCHAR", "BIGINT", "BOOLEAN"
 _IL = "BIGINT[]"
 
-FUNCTIONS: dict[str, tuple[Callable[..., pa.Array], list[str], str]] = {
+_OWN: dict[str, tuple[Callable[..., pa.Array], list[str], str]] = {
     "vg_point": (point, [_D, _D], _L),
     "vg_circle": (circle, [_D, _D, _D], _L),
     "vg_polygon": (polygon, [_L], _L),
@@ -328,7 +328,8 @@ FUNCTIONS: dict[str, tuple[Callable[..., pa.Array], list[str], str]] = {
     "vg_cells": (cells_around, [_I, _D, _D, _D], _IL),
     "vg_hms": (hms_to_degrees, [_T], _D),
     "vg_dms": (dms_to_degrees, [_T], _D),
-} | functions_more.FUNCTIONS
+}
+FUNCTIONS = _OWN | functions_more.FUNCTIONS
 
 
 _ARROW = {

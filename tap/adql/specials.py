@@ -70,8 +70,9 @@ def rotated(geometry_: Expr, rotation: tuple[float, ...], name: str) -> Expr:
         places = np.array(geometry_.values[:size]).reshape(-1, 2)
         lon, lat = rotations.turned(rotation, places[:, 0], places[:, 1])
         values = (*np.stack([lon, lat], 1).ravel().tolist(), *geometry_.values[size:])
-        make = {Kind.POINT: shapes.point, Kind.CIRCLE: shapes.circle}.get(kind)
-        return geometry.fixed(make(*values) if make else shapes.polygon(values), values)
+        if kind is Kind.POLYGON:
+            return geometry.fixed(shapes.polygon(values), values)
+        return geometry.fixed((shapes.point if kind is Kind.POINT else shapes.circle)(*values), values)
     return ir.Call(kind, column_of(kind, name), "rotate", (geometry_,), (_CODES[kind], rotation))
 
 
@@ -87,11 +88,11 @@ def geom_transform(expressions: Expressions, node: tree.Call) -> Expr:
 def _coordinate(frame: str, which: int, ucd: str) -> Callable[[Expressions, tree.Call], Expr]:
     def call(expressions: Expressions, node: tree.Call) -> Expr:
         lon, lat = (_number(node, i, arg) for i, arg in enumerate(_arguments(expressions, node)))
-        values = constant(lon), constant(lat)
+        x, y = constant(lon), constant(lat)
         place: Expr = ir.Point(Kind.POINT, column_of(Kind.POINT), lon, lat)
-        if values[0] is not None and values[1] is not None:
+        if x is not None and y is not None:
             try:
-                place = geometry.fixed(shapes.point(*values), values)
+                place = geometry.fixed(shapes.point(x, y), (x, y))
             except ShapeError as error:
                 raise Problem(node.at, str(error)) from None
         turned = rotated(place, rotations.matrix("ICRS", frame), node.name)

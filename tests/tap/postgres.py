@@ -1,0 +1,101 @@
+"""A PostgreSQL server of the tests' own: made in a temporary folder, reached by a socket in it, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+USERS = ("postgres", "nobody")
+"""Who runs the server where the tests are root, which PostgreSQL refuses to be."""
+
+
+def programs() -> Path | None:
+    """The folder of initdb and postgres, None where there is no server."""
+    found = shutil.which("initdb")
+    places = [Path(found).resolve().parent] if found else []
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((place for place in places if (place / "postgres").exists()), None)
+
+
+def required() -> Path:
+    """`programs`; skips without them, fails where VOGATE_REQUIRE names postgres."""
+    place = programs()
+    if place is not None:
+        return place
+    message = "no PostgreSQL server is installed (Debian: postgresql-15)"
+    if "postgres" in os.environ.get("VOGATE_REQUIRE", "").split(","):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def _as_user(folder: Path) -> list[str]:
+    """What is put before a command to run it as an unprivileged user, who gets the folder."""
+    if os.getuid() != 0:
+        return []
+    for user in USERS:
+        found = subprocess.run(["id", "-u", user], capture_output=True, text=True, check=False)
+        if found.returncode == 0:
+            shutil.chown(folder, user)
+            return ["setpriv", f"--reuid={user}", "--regid", _group(user), "--clear-groups", "--"]
+    pytest.skip("there is no unprivileged user to run PostgreSQL")
+
+
+def _group(user: str) -> str:
+    return subprocess.run(["id", "-g", user], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """A running server; gives the connection string of its superuser."""
+    place = required()
+    with tempfile.TemporaryDirectory(prefix="vogate-pg-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        before = _as_user(folder)
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+        make = [*before, str(place / "initdb"), "-D", f"{name}/data", "-U", "tests", "-A", "trust", "-N"]
+        done = subprocess.run(
+            [*make, "-E", "UTF8"], cwd="/", env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        options = ["listen_addresses=", "fsync=off", "full_page_writes=off", "synchronous_commit=off"]
+        options += [f"unix_socket_directories={name}", "jit=off", "max_connections=20", "shared_buffers=64MB"]
+        command = [*before, str(place / "postgres"), "-D", f"{name}/data"]
+        for option in options:
+            command += ["-c", option]
+        log = tempfile.TemporaryFile()  # noqa: SIM115
+        process = subprocess.Popen(
+            command, cwd="/", env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+        try:
+            url = f"host={name} user=tests dbname=postgres"
+            _await(url, process)
+            yield url
+        finally:
+            process.send_signal(signal.SIGINT)  # does not wait for connections to be closed
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            log.close()
+
+
+def _await(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 30
+    while True:
+        try:
+            psycopg2.connect(url).close()
+            return
+        except psycopg2.OperationalError as error:
+            if process.poll() is not None or time.monotonic() > until:
+                raise AssertionError(f"PostgreSQL did not start: {error}") from error
+            time.sleep(0.05)
