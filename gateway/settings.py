@@ -208,6 +208,7 @@ VOGATE_ERROR_RENDERERS = [
     ("/provsap", "gateway.vo.dali.error_response"),
     ("/provenance", "gateway.vo.dali.text_error_response"),
     ("/tap", "gateway.vo.dali.error_response"),
+    ("/scs", "tap.cone_views.error_response"),
     ("/datalink", "gateway.vo.dali.datalink_error_response"),
     ("/uws", "gateway.vo.dali.text_error_response"),
     ("/data", "gateway.vo.dali.text_error_response"),

@@ -12,6 +12,7 @@ urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
     path("tap/", include("tap.urls")),
+    path("scs/", include("tap.cone_urls")),
     path("uws/", include("uws.urls")),
     path("api/v1/", include("gateway.api.urls")),
     path("api/v1/", include(api_urlpatterns)),

@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("availability", views.availability, name="availability"),
     path("tables", views.tables, name="tables"),
     path("tables/<str:name>", views.table, name="table"),
+    path("tables/<str:name>/moc", views.moc, name="moc"),
     path("examples", views.examples, name="examples"),
     *job_urls("tap"),
 ]

@@ -14,10 +14,11 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from gateway.vo import vosi
+from gateway.vo.columns import Table
 from gateway.vo.dali import Parameters
 from gateway.vo.errors import Busy, GatewayError, NotFound, UsageError
 from gateway.vo.sessions import caller_of
-from tap import archive, service, workers
+from tap import archive, coverage, service, workers
 from tap import capabilities as tap_capabilities
 from tap import examples as tap_examples
 from tap import request as tap_request
@@ -132,11 +133,35 @@ def tables(request: HttpRequest) -> HttpResponse:
 @require_safe
 def table(request: HttpRequest, name: str) -> HttpResponse:
     """One table by its qualified name, as /tables and TAP_SCHEMA write it."""
+    item = _table_of(archive.ready(), name)
+    return HttpResponse(vosi.table_document(item, quoted=quoted), content_type=vosi.TYPE)
+
+
+@require_safe
+def moc(request: HttpRequest, name: str) -> HttpResponse:
+    """Where on the sky a table has rows."""
+    parameters = Parameters(request.GET)
+    order = parameters.integer("ORDER")
+    form = parameters.one("RESPONSEFORMAT").lower().strip()
+    if not form:
+        form = "json" if "application/json" in request.headers.get("Accept", "") else "fits"
+    form = {kind.split(";")[0]: short for short, kind in coverage.TYPES.items()}.get(form, form)
+    manifest = archive.ready()
+    item = _table_of(manifest, name)
+    data = coverage.document(manifest, item, coverage.DEFAULT_ORDER if order is None else order, form)
+    response = HttpResponse(data, content_type=coverage.TYPES[form])
+    extension = {"ascii": "txt"}.get(form, form)
+    response.headers["Content-Disposition"] = f'inline; filename="{item.name}-moc.{extension}"'
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+def _table_of(manifest: archive.Manifest, name: str) -> Table:
     wanted = name.lower()
-    for schema in archive.ready().schemas:
+    for schema in manifest.schemas:
         for item in schema.tables:
             if wanted in (item.qualified_name.lower(), qualified(item.schema, item.name).lower()):
-                return HttpResponse(vosi.table_document(item, quoted=quoted), content_type=vosi.TYPE)
+                return item
     raise NotFound("There is no such table.", hint="/tap/tables lists the tables of this service.")
 
 

@@ -38,6 +38,7 @@ _NAMESPACES = {
     "vs": "http://www.ivoa.net/xml/VODataService/v1.1",
     "tr": "http://www.ivoa.net/xml/TAPRegExt/v1.0",
     "uws": "http://www.ivoa.net/xml/UWSRegExt/v0.1",
+    "cs": "http://www.ivoa.net/xml/ConeSearch/v1.0",
 }
 
 
