@@ -8,7 +8,7 @@ from threading import Lock
 
 from gateway.vo.columns import Column, Schema, Table
 from gateway.vo.errors import QueryError
-from tap.adql import ir, udf
+from tap.adql import ir, templates, udf
 from tap.adql.build import Problem
 from tap.adql.catalogue import Catalogue
 from tap.adql.duckdb import Emitter
@@ -136,10 +136,17 @@ def compile_query(
     QueryError
         With line, column and a hint where there is one.
     """
-    statement = parse(text, extensions, udf.NAMES)
+    resolver = Resolver(_catalogue(schemas), tuple(uploads), base_url)
     try:
-        resolver = Resolver(_catalogue(schemas), tuple(uploads), base_url)
-        query = resolver.statement(statement)
+        with templates.parsed(text, extensions, udf.NAMES) as (statement, placed):
+            try:
+                query = resolver.statement(statement)
+            except Problem:
+                if placed:
+                    raise
+                # The tree of another query with this shape: what is wrong stands elsewhere in this text.
+                resolver = Resolver(_catalogue(schemas), tuple(uploads), base_url)
+                query = resolver.statement(parse(text, extensions, udf.NAMES))
         columns = unique_names(query.outputs)
         limit = None if maxrec is None else maxrec + 1
         sql = Emitter().statement(query, tuple(column.name for column in columns), limit)

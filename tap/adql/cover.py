@@ -79,13 +79,14 @@ def children(cells: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
 def ranges(shape: Shape) -> tuple[tuple[int, int], ...]:
     """Ranges of order-29 cells, both ends included, in ascending order; at most MAX_RANGES."""
     deepest = _depth(shape)
+    centre = np.array(shape.centre)
     order = min(_FIRST, deepest)
     cells, p = _coarse(order)
     found: list[tuple[NDArray[np.int64], int]] = []
     while True:
         reach = healpix.circumradius(order)
         # The cap first: exact bounds of polygons are dearer.
-        touched = _to_centre(shape, p) <= shape.radius + reach
+        touched = p @ centre >= math.cos(min(math.pi, shape.radius + reach)) - 1e-12
         cells, p = cells[touched], p[touched]
         if order < deepest and reach > shape.radius:
             # Cells larger than the shape are not inside of it, and the cap tells enough about them.

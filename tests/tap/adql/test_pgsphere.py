@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,8 @@ EDGE = 1e-8
 def sphere_script():
     """What creates pgsphere's types, '' where it is not installed.
 
-    PostgreSQL 15.8 and later refuse the contradicting commutators and negators in the script of Debian's pgsphere 1.2, so that
-    CREATE EXTENSION fails; operators that have none give the same answers.
+    PostgreSQL 15.8 and later refuse contradicting commutators and negators as those in the script of Debian's pgsphere 1.2,
+    so that CREATE EXTENSION fails; operators that have none give the same answers.
     """
     scripts = sorted(Path("/usr/share/postgresql").glob("*/extension/pg_sphere--1.[0-9].[0-9].sql"))
     if not scripts:
@@ -87,9 +88,10 @@ def test_circles_have_pgsphere_s_rows(archive, pgsphere):
         pgsphere.execute(f"SELECT id FROM stars WHERE place <@ {sphere_circle(lon, lat, radius)}")
         theirs = {row[0] for row in pgsphere.fetchall()}
         ours = set(archive.ids(f"1 = CONTAINS(POINT(ra, dec), CIRCLE({lon!r}, {lat!r}, {radius!r}))"))
-        centre = oracle.vectors(lon, lat)
         differing = ours ^ theirs
-        assert differing == near_edge(archive, differing, lambda p: abs(oracle.angle(p, centre) - radius))
+        assert differing == near_edge(
+            archive, differing, partial(to_circle, oracle.vectors(lon, lat), radius)
+        )
         sizes[bool(ours)] += 1
     assert min(sizes) > 5
 
@@ -105,14 +107,17 @@ def test_polygons_have_pgsphere_s_rows(archive, pgsphere):
         pgsphere.execute(f"SELECT id FROM stars WHERE place <@ {sphere_polygon(x, y)}")
         theirs = {row[0] for row in pgsphere.fetchall()}
         ours = set(archive.ids(f"1 = CONTAINS(POINT(ra, dec), {adql_polygon(x, y)})"))
-        corners = oracle.vectors(x, y)
         differing = ours ^ theirs
-        assert differing == near_edge(archive, differing, lambda p: to_boundary(p, corners))
+        assert differing == near_edge(archive, differing, partial(to_boundary, oracle.vectors(x, y)))
         sizes[bool(ours)] += 1
     assert min(sizes) > 5
 
 
-def to_boundary(p, corners):
+def to_circle(centre, radius, p):
+    return abs(oracle.angle(p, centre) - radius)
+
+
+def to_boundary(corners, p):
     """Degrees from a point to the sides of a polygon, or a little less (to their great circles)."""
     normals = np.cross(corners, np.roll(corners, -1, axis=0))
     normals /= np.sqrt((normals**2).sum(-1))[:, None]
