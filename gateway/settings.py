@@ -206,6 +206,11 @@ VOGATE_ERROR_RENDERERS = [
     ("/s", "gateway.accounts.links.error_response"),
     ("/account/vo-login", "gateway.vo.dali.text_error_response"),
     ("/provsap", "gateway.vo.dali.error_response"),
+    ("/provenance/search", "gateway.portal.errors.page"),
+    ("/provenance/entity", "gateway.portal.errors.page"),
+    ("/provenance/activity", "gateway.portal.errors.page"),
+    ("/provenance/agent", "gateway.portal.errors.page"),
+    ("/provenance/graph", "gateway.vo.dali.json_error_response"),
     ("/provenance", "gateway.vo.dali.text_error_response"),
     ("/tap", "gateway.vo.dali.error_response"),
     ("/scs", "tap.cone_views.error_response"),
@@ -219,8 +224,18 @@ VOGATE_ERROR_RENDERERS = [
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"job": {"()": "gateway.logs.JobFilter"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "gateway.logs.JsonFormatter"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if os.environ.get("VOGATE_LOG_FORMAT", "") == "json" else "line",
+            "filters": ["job"],
+        }
+    },
     "root": {"handlers": ["console"], "level": os.environ.get("VOGATE_LOG", "WARNING")},
     "loggers": {
         "vogate": {"level": os.environ.get("VOGATE_LOG", "INFO")},

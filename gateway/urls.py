@@ -6,11 +6,13 @@ from django.urls import include, path
 from gateway.health import healthz, readyz
 from provenance.urls import provsap_urlpatterns
 from uws import rocrate
+from uws.status import status
 from uws.urls import api_urlpatterns
 
 urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
+    path("status/", status, name="status"),
     path("tap/", include("tap.urls")),
     path("scs/", include("tap.cone_urls")),
     path("uws/", include("uws.urls")),

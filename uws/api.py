@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
 from gateway.vo.dali import Parameters
 from gateway.vo.sessions import caller_of
-from uws import forms, links, logs, wait, xml
+from uws import batch, forms, links, logs, wait, xml
 from uws.access import get_job
 from uws.models import Job
 from uws.views import methods
@@ -59,9 +60,9 @@ def describe(job: Job, base: str) -> dict[str, Any]:
         "inputs": [{"role": row.role, "id": row.identifier, "title": row.title} for row in job.inputs.all()],
         "results": [
             {
-                "name": row.name,
+                "name": name,
                 "file_name": row.file_name,
-                "url": links.result_url(job, row.name, base),
+                "url": links.result_url(job, name, base),
                 "media_type": row.media_type,
                 "size": row.size,
                 "sha256": row.sha256,
@@ -69,8 +70,11 @@ def describe(job: Job, base: str) -> dict[str, Any]:
                 "preview": row.preview,
                 "label": row.label,
             }
-            for row in job.results.all()
+            for name, row in batch.listed(job)
         ],
+        "held_for": job.held_for or None,
+        "parent": job.parent_id,
+        "children": asdict(batch.counts(job)) if job.is_batch else None,
         "url": links.job_url(job, base),
         "page": links.page_url(job, base),
     }

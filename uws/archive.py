@@ -15,9 +15,9 @@ from django.conf import settings
 from gateway.vo.errors import GatewayError
 from provenance import recorder
 from provenance.serialise import prov_json, prov_n
-from uws import links, xml
+from uws import batch, links, xml
 from uws.logs import LOG_NAME
-from uws.models import Job
+from uws.models import Job, JobResult
 from uws.results import terms_of
 
 _BLOCK = 1 << 18
@@ -53,12 +53,18 @@ def stream(job: Job, base: str) -> Iterator[bytes]:
         for name, content in _texts(job, base):
             packed.writestr(_entry(f"{folder}/{name}", job), content, zipfile.ZIP_DEFLATED)
             yield pipe.take()
-        for row in job.results.all():
-            yield from _file(packed, pipe, f"{folder}/results/{row.file_name}", row.path, job)
+        for name, row in _files(job):
+            yield from _file(packed, pipe, f"{folder}/results/{name}", row.path, job)
         log = job.attempt_folder / LOG_NAME
         if log.is_file():
             yield from _file(packed, pipe, f"{folder}/log.txt", log, job)
     yield pipe.take()
+
+
+def _files(job: Job) -> Iterator[tuple[str, JobResult]]:
+    """(path, result): a batch has a folder for each of its children."""
+    for _, row in batch.listed(job):
+        yield (f"{row.job.child_number:04d}/{row.file_name}" if job.is_batch else row.file_name), row
 
 
 def _entry(name: str, job: Job) -> zipfile.ZipInfo:
@@ -125,5 +131,5 @@ def _readme(job: Job, base: str) -> str:
         "provenance.json   where the results come from (PROV-JSON; .provn the same as PROV-N)",
         "TERMS.txt         terms of use of the data that went in; they hold for the results too",
     ]
-    checksums = [f"{row.sha256}  results/{row.file_name}" for row in job.results.all()]
+    checksums = [f"{row.sha256}  results/{name}" for name, row in _files(job)]
     return "\n".join([line for line in lines if line is not None] + ["", "SHA-256:", *checksums]) + "\n"

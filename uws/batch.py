@@ -163,7 +163,9 @@ def failed(parent: Job) -> list[Job]:
 
 def tend() -> None:
     """Sum up batches whose last child ended while the process that should have done it was killed."""
-    for pk in Job.objects.filter(executor=creation.BATCH, phase=Phase.EXECUTING).values_list("pk", flat=True)[:200]:
+    for pk in Job.objects.filter(executor=creation.BATCH, phase=Phase.EXECUTING).values_list("pk", flat=True)[
+        :200
+    ]:
         sum_up(pk)
 
 

@@ -10,7 +10,7 @@ from gateway.vo.files import serve_file
 from uws import archive, forms, links, logs, xml
 from uws.models import Job
 from uws.phases import Phase
-from uws.views import document, find, methods, text
+from uws.views import document, find, methods, see_other, text
 
 # Types that a browser shows and that cannot carry scripts; all others are saved.
 INLINE = frozenset(
@@ -28,6 +28,8 @@ def results(request: HttpRequest, tool: str, job_id: str) -> HttpResponseBase:
 def result(request: HttpRequest, tool: str, job_id: str, name: str) -> HttpResponseBase:
     """/results/<name>: the file; ranges and conditional requests work."""
     job = find(request, tool, job_id)
+    if job.is_batch:
+        return _of_child(request, job, name)
     row = job.results.filter(name=name).first()
     if row is None:
         _explain_absence(job)
@@ -47,6 +49,18 @@ def result(request: HttpRequest, tool: str, job_id: str, name: str) -> HttpRespo
         raise Gone(
             "The file of this result is gone.", hint="Tell the operators, or run the job again."
         ) from None
+
+
+def _of_child(request: HttpRequest, job: Job, name: str) -> HttpResponseBase:
+    """A result of a batch is one of its children's: `<number>-<name>`."""
+    number, _, rest = name.partition("-")
+    child = job.children.filter(child_number=int(number)).first() if number.isdecimal() else None
+    if child is None or not child.results.filter(name=rest).exists():
+        _explain_absence(job)
+        raise NotFound(
+            f"The job has no result {name[:60]!r}.", hint=f"They are listed at {job.uws_url}/results."
+        )
+    return see_other(links.result_url(child, rest, links.base_url(request)))
 
 
 @methods("GET", "HEAD")

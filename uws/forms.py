@@ -14,7 +14,7 @@ from gateway.vo.errors import UsageError
 from uws.creation import Upload
 from uws.phases import Phase
 
-CREATION = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION")
+CREATION = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "EACH")
 """Names to which UWS itself gives a meaning where a job is made; case does not matter."""
 
 _YEAR, _MONTH = re.compile(r"\d{4}"), re.compile(r"\d{4}-\d{2}")

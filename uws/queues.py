@@ -130,7 +130,12 @@ def text(stop: QueueStop) -> str:
     return f"{what} are {stop.mode}{f': {stop.reason}' if stop.reason else ' by the operators'}"
 
 
-def stop(name: str, mode: QueueMode, *, reason: str = "", by: str = "") -> QueueStop:
+def check_name(name: str) -> None:
+    """Raise NotFound for what is neither a queue nor a tool."""
+    _target(name)
+
+
+def stop(name: str, mode: QueueMode | str, *, reason: str = "", by: str = "") -> QueueStop:
     """Pause or drain a queue (`*`: all), or a tool (`tool:<name>`).
 
     Raises
@@ -146,7 +151,9 @@ def stop(name: str, mode: QueueMode, *, reason: str = "", by: str = "") -> Queue
         tool_name=tool,
         defaults={"mode": mode, "reason": reason[:200], "by": by[:150], "since": now()},
     )
-    log.warning("queue %s is %s by %s: %s", name, mode, by or "the command line", reason or "no reason given")
+    log.warning(
+        "queue %s is %s by %s: %s", name, row.mode, by or "the command line", reason or "no reason given"
+    )
     for job in _covered(row, Phase.QUEUED):
         controller.hold(job, HeldFor.PAUSE, text(row))
     if mode == QueueMode.DRAINED:

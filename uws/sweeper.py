@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from django.db.models import F, Q
 
-from uws import controller, executors, nudges, queue, shepherd, storage
+from uws import batch, controller, executors, nudges, queue, queues, shepherd, storage
 from uws.models import Attempt, AttemptOutcome, Job, now
 from uws.phases import Phase
 
@@ -100,14 +100,24 @@ def renudge() -> None:
     """Send nudges for jobs that wait although their executor's message queue is empty.
 
     A message may have been lost with its broker, or before it could be sent; a job that was lost and
-    waits for its next try has none.
+    waits for its next try has none.  Before that, jobs that were kept back and may start are queued.
     """
+    go_on()
     for name in executors.of_type(executors.ExecutorType.CELERY):
         due = queue.due([name]).order_by("queued_at").values_list("pk", flat=True)
         pks = list(due[:RENUDGE_MOST])
         if pks and nudges.pending(name) == 0:
             for pk in pks:
                 nudges.send(name, pk)
+
+
+def go_on() -> None:
+    """Queue what may start again after a pause or over a limit, and sum up batches that nobody did."""
+    try:
+        queues.release()
+        batch.tend()
+    except Exception:
+        log.exception("waiting jobs are not looked after")
 
 
 def reroute() -> None:

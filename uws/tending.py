@@ -167,9 +167,9 @@ class Tended:
     def _close(self) -> None:
         """The job ended before its processes did."""
         self.executor.clear(self.folder)
-        controller.close_attempt(
-            self.job.pk, self.attempt, AttemptOutcome.ABORTED, controller.Outcome(controller.Phase.ABORTED)
-        )
+        suspended = Job.objects.filter(pk=self.job.pk, phase=controller.Phase.SUSPENDED).exists()
+        why = AttemptOutcome.STOPPED if suspended else AttemptOutcome.ABORTED
+        controller.close_attempt(self.job.pk, self.attempt, why, controller.Outcome(controller.Phase.ABORTED))
         self._tidy()
 
     def _tidy(self) -> None:

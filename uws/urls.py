@@ -39,6 +39,7 @@ _JOB: tuple[tuple[str, Any], ...] = (
     ("destruction", views.destruction),
     ("quote", views.quote),
     ("error", views.error),
+    ("rerun", views.rerun),
     ("owner", views.owner),
     ("parameters", views.parameters),
     ("parameters/<str:name>", views.parameter),
@@ -73,6 +74,9 @@ _TOOL: list[URLPattern | URLResolver] = [
 ]
 
 app_name = "uws"
-urlpatterns: list[URLPattern | URLResolver] = [path("<uws_tool:tool>/", include(_TOOL))]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", vosi.index, name="index"),
+    path("<uws_tool:tool>/", include(_TOOL)),
+]
 
 api_urlpatterns: list[URLPattern] = [path("jobs/<uws_job:job_id>", job_state, name="job-state")]

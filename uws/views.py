@@ -20,7 +20,7 @@ from gateway.vo.dali import Parameters
 from gateway.vo.errors import GatewayError, NotFound, UsageError
 from gateway.vo.middleware import render_error
 from gateway.vo.sessions import caller_of
-from uws import controller, forms, kinds, links, wait, xml
+from uws import batch, controller, forms, kinds, links, wait, xml
 from uws.access import get_job, jobs_of
 from uws.models import Job
 from uws.phases import WAITABLE, Phase
@@ -96,8 +96,12 @@ def jobs(request: HttpRequest, tool: str) -> HttpResponseBase:
 
 
 def _filtered(request: HttpRequest, rows: Any) -> Any:
-    """PHASE (repeatable), AFTER (strict) and LAST (newest first), all of which hold (UWS 1.1, 2.2.2.1)."""
+    """PHASE (repeatable), AFTER (strict) and LAST (newest first), all of which hold (UWS 1.1, 2.2.2.1).
+
+    The jobs of a request over many inputs are listed on their own: PARENT=<its id>.
+    """
     query = Parameters(request.GET)
+    rows = rows.filter(parent=query.get("PARENT") or None)
     wanted = [forms.phase(value).value for value in query.all("PHASE") if value.strip()]
     rows = rows.filter(phase__in=wanted) if wanted else rows.exclude(phase=Phase.ARCHIVED)
     for value in query.all("AFTER"):
@@ -137,6 +141,7 @@ def _make(request: HttpRequest, tool: str, asked: forms.Request, *, run: bool) -
         base_url=links.base_url(request),
         execution_duration=_duration(duration) if duration else None,
         destruction=forms.instant("DESTRUCTION", destruction) if destruction else None,
+        each=asked.one("EACH") or "",
     )
 
 
@@ -186,6 +191,14 @@ def phase(request: HttpRequest, tool: str, job_id: str) -> HttpResponseBase:
     else:
         raise UsageError("PHASE is RUN or ABORT here.", field="PHASE")
     return see_other(links.job_url(found, links.base_url(request)))
+
+
+@methods("POST")
+def rerun(request: HttpRequest, tool: str, job_id: str) -> HttpResponseBase:
+    """/rerun: a new job like this one; of a request over many inputs, over those that failed."""
+    found = find(request, tool, job_id)
+    base = links.base_url(request)
+    return see_other(links.job_url(batch.rerun(found, caller_of(request), base_url=base), base))
 
 
 @methods("GET", "HEAD", "POST")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
 from gateway.vo import vosi
 from uws import kinds, links
-from uws.views import methods
+from uws.tools import registry
+from uws.views import methods, see_other, wants_page
 
 STANDARD = "ivo://ivoa.net/std/UWS"
 
@@ -19,6 +20,31 @@ _STARTED = datetime.now(UTC)
 def _security() -> tuple[str, ...]:
     """How programs may identify themselves."""
     return tuple(settings.VOGATE_SECURITY_METHODS)
+
+
+@methods("GET", "HEAD")
+def index(request: HttpRequest) -> HttpResponseBase:
+    """/uws/: the tools with their endpoints; browsers are led to the tools' pages."""
+    base = links.base_url(request)
+    if wants_page(request):
+        return see_other(f"{base}/tools/")
+    found = [
+        {
+            "name": tool.name,
+            "version": tool.version,
+            "title": tool.title,
+            "summary": tool.summary,
+            "available": not tool.why_not,
+            "why_not": tool.why_not,
+            "async": f"{base}/uws/{tool.name}/async",
+            "sync": f"{base}/uws/{tool.name}/sync",
+            "capabilities": f"{base}/uws/{tool.name}/capabilities",
+        }
+        for tool in registry.all_tools()
+    ]
+    response = JsonResponse({"tools": found})
+    response["Vary"] = "Accept"
+    return response
 
 
 @methods("GET", "HEAD")

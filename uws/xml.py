@@ -9,7 +9,7 @@ from typing import Any
 
 from lxml import etree
 
-from uws import links
+from uws import batch, links
 from uws.models import Job, JobResult
 
 UWS = "http://www.ivoa.net/xml/UWS/v1.0"
@@ -88,16 +88,16 @@ def parameters_element(job: Job) -> etree._Element:
 
 def results_element(job: Job, base: str) -> etree._Element:
     root = _element("results")
-    for result in job.results.all():
-        root.append(_result(job, result, base))
+    for name, result in batch.listed(job):
+        root.append(_result(job, name, result, base))
     return root
 
 
-def _result(job: Job, result: JobResult, base: str) -> etree._Element:
-    element = _element("result", id=result.name, size=str(result.size))
+def _result(job: Job, name: str, result: JobResult, base: str) -> etree._Element:
+    element = _element("result", id=name, size=str(result.size))
     element.set("mime-type", result.media_type)
     element.set(f"{{{XLINK}}}type", "simple")
-    element.set(f"{{{XLINK}}}href", links.result_url(job, result.name, base))
+    element.set(f"{{{XLINK}}}href", links.result_url(job, name, base))
     return element
 
 
@@ -111,12 +111,31 @@ def _info(job: Job, base: str) -> etree._Element:
         "attempt": str(job.attempt) if job.attempt else "",
         "log": f"{links.job_url(job, base)}/log" if job.attempt else "",
         "page": links.page_url(job, base),
+        "heldFor": job.get_held_for_display() if job.held_for else "",
+        **_family(job, base),
     }
     for name, value in facts.items():
         if value:
             # In no namespace: validators warn of one whose schema they do not know.
             etree.SubElement(root, name).text = text_of(value)
     return root
+
+
+def _family(job: Job, base: str) -> dict[str, str]:
+    """The batch that a job belongs to, or how the children of a batch stand."""
+    if job.parent_id:
+        parent = Job(pk=job.parent_id, tool_name=job.tool_name)
+        return {"parent": links.job_url(parent, base), "childNumber": str(job.child_number)}
+    if not job.is_batch:
+        return {}
+    found = batch.counts(job)
+    return {
+        "each": job.each,
+        "children": str(found.total),
+        "childrenCompleted": str(found.completed),
+        "childrenFailed": str(found.failed),
+        "childrenList": f"{base}/{job.service_path}?PARENT={job.pk}",
+    }
 
 
 def job_list(jobs: Iterable[Job], collection_url: str, owner: str) -> Iterator[bytes]:
