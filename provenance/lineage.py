@@ -98,7 +98,7 @@ def reach(
 
 def _query(
     starts: Sequence[Node], direction: Direction, depth: int | None, members: bool, limit: int
-) -> tuple[str, list[object]]:
+) -> tuple[str, list[str]]:
     """The SQL and its values.  Names in it are ours; everything from outside is a value."""
     steps = []
     for table, effect, effect_column, cause, cause_column in (*_RELATIONS, *([_MEMBERS] if members else [])):
@@ -107,7 +107,7 @@ def _query(
             source, column, target, result = cause, cause_column, effect, effect_column
         steps.append((table, source, column, target, result))
     begin = " UNION ALL ".join("SELECT %s, %s, 0" for _ in starts)
-    values: list[object] = [text for node in starts for text in (node.kind, node.id)]
+    values: list[str] = [text for node in starts for text in (node.kind, node.id)]
     if connection.vendor == "postgresql":
         begin = " UNION ALL ".join("SELECT %s::text, %s::text, 0" for _ in starts)
     deeper = "reach.steps" if depth is None else "reach.steps + 1"

@@ -122,18 +122,14 @@ def _seen_by(activity: ActivityRecord, view: View) -> ActivityRecord:
             for made in activity.generated
         ),
         informedBy=tuple(view.activity(key) for key in activity.informedBy if key in view.activities),
-        **{
-            field: ""
-            for field, make in _CONTEXT.items()
-            if getattr(activity, field) and make(getattr(activity, field)).id not in view.entities
-        },
+        platform=_context(activity.platform, platform_entity, view),
+        container=_context(activity.container, container_entity, view),
     )
 
 
-_CONTEXT: dict[str, Callable[[str], EntityRecord]] = {
-    "platform": platform_entity,
-    "container": container_entity,
-}
+def _context(value: str, entity: Callable[[str], EntityRecord], view: View) -> str:
+    """The platform or container, if it is in the view."""
+    return value if value and entity(value).id in view.entities else ""
 
 
 def _withheld_activities(hidden: list[str], view: View) -> list[ActivityRecord]:

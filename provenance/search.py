@@ -50,7 +50,11 @@ def find(text: str, caller: Caller) -> Node:
             return Node("a", row.pk)
     path = urlsplit(text).path if text.startswith(("http://", "https://")) else text
     if path.startswith("/"):
-        for key in models.Entity.objects.filter(location__in={path, text}).order_by("pk").values_list("pk", flat=True)[:20]:
+        for key in (
+            models.Entity.objects.filter(location__in={path, text})
+            .order_by("pk")
+            .values_list("pk", flat=True)[:20]
+        ):
             if _may_know(key, caller):
                 return Node("e", key)
     raise NotFound(

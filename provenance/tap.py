@@ -29,7 +29,7 @@ def schema() -> Schema:
 
 
 def rows(table: str, caller: Caller) -> pa.Table:
-    """The rows of one table; relations are there if their activity is, descriptions for everybody."""
+    """The rows of one table; relations and descriptions are there if their activity is."""
     definition = next(item for item in tables.TABLES if item.name == table)
     queryset = _queryset(definition.cls, caller)
     if queryset is None:
@@ -64,16 +64,8 @@ def instant(moment: datetime | None) -> str | None:
 
 def _queryset(cls: str, caller: Caller) -> QuerySet[Any] | None:
     """The rows of a class that the caller may see; None for what is made of two tables."""
-    described = {
-        "ActivityDescription": models.ActivityDescription,
-        "EntityDescription": models.EntityDescription,
-        "UsageDescription": models.UsageDescription,
-        "GenerationDescription": models.GenerationDescription,
-        "ParameterDescription": models.ParameterDescription,
-        "ConfigFileDescription": models.ConfigFileDescription,
-    }
-    if cls in described:
-        return described[cls].objects.all()
+    if cls.endswith("Description"):
+        return _descriptions(cls, caller)
     if cls == "WasConfiguredBy":
         return None
     make: dict[str, Callable[[Caller], QuerySet[Any]]] = {
@@ -93,6 +85,21 @@ def _queryset(cls: str, caller: Caller) -> QuerySet[Any] | None:
         return make[cls](caller)
     return getattr(models, cls).objects.filter(
         activity_id__in=access.activities(caller).order_by().values("pk")
+    )
+
+
+def _descriptions(cls: str, caller: Caller) -> QuerySet[Any]:
+    """The descriptions of what can be seen: tools' inner steps and values may have telling names."""
+    rows = getattr(models, cls).objects.all()
+    if caller.is_staff:
+        return rows
+    if cls == "EntityDescription":
+        return rows.filter(pk__in=access.entities(caller).order_by().values("entityDescription_id"))
+    tools = access.activities(caller).order_by().values("activityDescription_id")
+    return (
+        rows.filter(pk__in=tools)
+        if cls == "ActivityDescription"
+        else rows.filter(activityDescription_id__in=tools)
     )
 
 

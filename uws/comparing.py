@@ -139,5 +139,5 @@ def _compare_text(first: Path, second: Path, jobs: tuple[str, str]) -> tuple[Sta
         texts.append((text.replace(job, "JOB") if job else text).splitlines())
     if texts[0] == texts[1]:
         return State.EQUAL, []
-    lines = difflib.unified_diff(*texts, "earlier", "later", lineterm="", n=1)
+    lines = difflib.unified_diff(texts[0], texts[1], "earlier", "later", lineterm="", n=1)
     return State.DIFFERENT, [line[:300] for _, line in zip(range(MAX_LINES), lines, strict=False)]

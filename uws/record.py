@@ -93,13 +93,13 @@ def read_steps(job: Job, results: list[JobResult]) -> Steps:
     if not (work / FILE_NAME).exists():
         return Steps()
     plan = storage.read_json(job.attempt_folder / "outputs.json") or {"files": []}
-    made = {}
+    made: dict[str, str] = {}
     for entry in plan["files"]:
         source = Path(entry["from"])
         made |= {source.name: entry["name"], str(source): entry["name"]}
         if source.is_relative_to(work):
             made[str(source.relative_to(work))] = entry["name"]
-    given = {}
+    given: dict[str, EntityRecord] = {}
     for row in job.inputs.all():
         entity = EntityRecord(
             id=_entity_id(row), name=row.title or row.identifier, sha256=row.sha256, size=row.size
