@@ -12,6 +12,8 @@ from lxml import etree
 
 from uws.tools.description import InputRole, Parameter, ParameterType, Tool
 
+NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"
+
 _DATATYPES = {
     ParameterType.FLOAT: "double",
     ParameterType.INTEGER: "long",
@@ -33,9 +35,9 @@ def service_descriptor(tool: Tool, base_url: str, *, id_ref: str = "", namespace
     namespace
         XML namespace of the VOTable that the element is put into.
     """
-    resource = _Maker(namespace)("RESOURCE", type="meta", utype="adhoc:service", name=tool.name)
+    resource = Maker(namespace)("RESOURCE", type="meta", utype="adhoc:service", name=tool.name)
     resource.set("ID", xml_id(f"tool_{tool.name}"))
-    make = _Maker(namespace, resource)
+    make = Maker(namespace, resource)
     make("DESCRIPTION").text = f"{tool.title}: {tool.summary}"
     url = f"{base_url}/uws/{tool.name}/sync"
     make("PARAM", name="accessURL", datatype="char", arraysize="*", value=url)
@@ -44,10 +46,23 @@ def service_descriptor(tool: Tool, base_url: str, *, id_ref: str = "", namespace
         make("PARAM", name="contentType", datatype="char", arraysize="*", value=media_type)
     group = make("GROUP", name="inputParams")
     for index, role in enumerate(tool.inputs):
-        _input(_Maker(namespace, group), role, id_ref if index == 0 else "")
+        _input(Maker(namespace, group), role, id_ref if index == 0 else "")
     for parameter in tool.parameters:
-        _parameter(_Maker(namespace, group), parameter)
+        parameter_element(Maker(namespace, group), parameter)
     return resource
+
+
+def service_votable(tool: Tool, base_url: str) -> bytes:
+    """A VOTable with nothing but the descriptor; its first input is a free parameter."""
+    return document(service_descriptor(tool, base_url, namespace=NAMESPACE))
+
+
+def document(resource: etree._Element) -> bytes:
+    """A VOTable 1.4 with this RESOURCE."""
+    root = etree.Element(f"{{{NAMESPACE}}}VOTABLE", {"version": "1.4"}, nsmap={None: NAMESPACE})
+    root.append(resource)
+    etree.cleanup_namespaces(root)
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
 
 
 def xml_id(text: str) -> str:
@@ -55,7 +70,7 @@ def xml_id(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.]", "_", text)
 
 
-class _Maker:
+class Maker:
     """Makes elements of one namespace, under one parent."""
 
     def __init__(self, namespace: str, parent: etree._Element | None = None) -> None:
@@ -68,18 +83,19 @@ class _Maker:
             return etree.Element(self.prefix + tag, filled)
         return etree.SubElement(self.parent, self.prefix + tag, filled)
 
-    def under(self, parent: etree._Element) -> _Maker:
-        maker = _Maker("", parent)
+    def under(self, parent: etree._Element) -> Maker:
+        maker = Maker("", parent)
         maker.prefix = self.prefix
         return maker
 
 
-def _input(make: _Maker, role: InputRole, id_ref: str) -> None:
+def _input(make: Maker, role: InputRole, id_ref: str) -> None:
     param = make("PARAM", name=role.name, datatype="char", arraysize="*", ucd=role.ucd, ref=id_ref, value="")
     make.under(param)("DESCRIPTION").text = f"{role.title}. {role.help}".strip()
 
 
-def _parameter(make: _Maker, parameter: Parameter) -> None:
+def parameter_element(make: Maker, parameter: Parameter) -> None:
+    """A PARAM with description, limits and options."""
     scalar = parameter.type is not ParameterType.STRING and not parameter.multiple
     param = make(
         "PARAM",
