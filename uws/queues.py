@@ -41,7 +41,8 @@ class Blocked:
         """A condition on the job table and its arguments."""
         if self.everything:
             return "1 = 0", []
-        terms, values = ["1 = 1"], []
+        terms: list[str] = ["1 = 1"]
+        values: list[str] = []
         for column, names in (
             ("executor", self.executors),
             ("tool_name", self.tools),

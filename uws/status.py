@@ -34,7 +34,7 @@ def status(request: HttpRequest) -> HttpResponse:
 
 def _is_staff(request: HttpRequest) -> bool:
     caller = caller_of(request)
-    if not caller.is_authenticated:
+    if caller.user_id is None:
         return False
     from django.contrib.auth import get_user_model
 
