@@ -24,6 +24,7 @@ from tap.engines.worker import StartFailed
 OnLeave = Callable[[Callable[[], object]], object]
 
 log = logging.getLogger("vogate.query")
+slow = logging.getLogger("vogate.slow")
 
 SLOW_SECONDS = 10.0
 AHEAD = 0.005
@@ -69,8 +70,14 @@ class Result:
     """
 
     def __init__(
-        self, answer: Answer, query: adql.CompiledQuery, manifest: Manifest, maxrec: int | None
+        self,
+        answer: Answer,
+        query: adql.CompiledQuery,
+        manifest: Manifest,
+        maxrec: int | None,
+        asked: str = "",
     ) -> None:
+        self._asked = asked
         self._answer = answer
         self._sql = query.sql
         self._begun = time.monotonic()
@@ -144,7 +151,8 @@ class Result:
     def close(self) -> None:
         self._answer.close()
         if self._sql and (taken := time.monotonic() - self._begun) > SLOW_SECONDS:
-            log.info("slow query, %.1f s: %s", taken, self._sql[:2000])
+            slow.warning("%.1f s, %s", taken, " ".join(self._asked.split())[:2000])
+            log.debug("its SQL: %s", self._sql[:4000])
         self._sql = ""
 
     def __enter__(self) -> Result:
@@ -241,7 +249,13 @@ def open_query(
         lane=lane,
         patience=seconds if background else QUEUE,
         on_leave=on_leave,
+        text=text,
     )
+
+
+def fair_use_key(caller: Caller) -> str:
+    """What a caller's queries are counted by; pages of ours and jobs without an address are not."""
+    return caller.fair_use_key if caller.is_authenticated or caller.address else ""
 
 
 def _start(
@@ -254,6 +268,7 @@ def _start(
     lane: Lane = Lane.SHORT,
     patience: float = QUEUE,
     on_leave: OnLeave | None = None,
+    text: str = "",
 ) -> Result:
     """Compile a query for the archive as it is now, and run it; once more if that is replaced meanwhile."""
     manifest = archive.ready()
@@ -269,8 +284,9 @@ def _start(
                 lane=lane,
                 patience=patience,
                 on_leave=on_leave,
+                key=fair_use_key(caller) if lane is Lane.SHORT else "",
             )
-            return Result(answer, query, manifest, maxrec)
+            return Result(answer, query, manifest, maxrec, asked=f"{caller.label}: {text}")
         except EngineError as error:
             raise explain(error, query.sql) from error
         except StartFailed:
@@ -311,6 +327,7 @@ def count(text: str, caller: Caller, *, maxrec: int | None = None, seconds: floa
         maxrec=None,
         seconds=seconds or limits.sync_seconds,
         uploads={},
+        text=text,
     ) as result:
         table = pa.Table.from_batches(list(result.batches()))
     return min(int(table.column(0)[0].as_py()), rows)

@@ -35,6 +35,10 @@ class QuerySettings:
     """Queries that each server process runs at once."""
     long_workers: int = 2
     """Queries beyond these that have run for more than 2 s."""
+    caller_queries: int = 3
+    """Synchronous queries of one user or address that each server process runs at once; more of them wait."""
+    caller_waiting: int = 50
+    """Synchronous queries of one user or address that wait in each server process; more are refused."""
     worker_memory: str = "768MB"
     worker_temporary_files: str = "8GB"
 
@@ -65,7 +69,13 @@ def pool() -> Pool:
                 temporary_files=configured.worker_temporary_files,
                 scratch=Path(settings.VOGATE_HOME) / "tmp",
             )
-            found = Pool(configured.short_workers, configured.long_workers, limits)
+            found = Pool(
+                configured.short_workers,
+                configured.long_workers,
+                limits,
+                share=configured.caller_queries,
+                waiting=configured.caller_waiting,
+            )
             _pools[os.getpid()] = found
             atexit.register(found.close)
     return found

@@ -59,15 +59,44 @@ def connect(configuration: dict[str, object]) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+class Interrupts:
+    """Stops the query at work if it is the one that was meant."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._number = 0
+
+    def begin(self, connection: duckdb.DuckDBPyConnection) -> None:
+        with self._lock:
+            self._number = (self._number + 1) % 256
+            self._connection = connection
+
+    def end(self) -> None:
+        with self._lock:
+            self._connection = None
+
+    def stop(self, number: int) -> None:
+        with self._lock:
+            if self._connection is not None and number == self._number:
+                self._connection.interrupt()
+
+
+INTERRUPTS = Interrupts()
+
+
 def die_with_master(lifeline: int) -> None:
-    """End this process when the master is gone, even in the middle of a query."""
+    """End this process when the master is gone, even in the middle of a query; a byte interrupts one."""
     master = os.getppid()
 
     def watch() -> None:
         while True:
             readable, _, _ = select.select([lifeline], [], [], 1.0)
-            if (readable and not os.read(lifeline, 1)) or os.getppid() != master:
+            order = os.read(lifeline, 1) if readable else b""
+            if (readable and not order) or os.getppid() != master:
                 os._exit(0)
+            if order:
+                INTERRUPTS.stop(order[0])
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
@@ -126,11 +155,13 @@ def serve(sock: socket.socket, connection: duckdb.DuckDBPyConnection) -> None:
             except (duckdb.Error, pa.ArrowException, MemoryError) as error:
                 refused = f"The uploaded table {name} could not be taken in: {error}"
         elif kind == wire.QUERY:
+            INTERRUPTS.begin(connection)
             if refused:
                 failure = {"kind": "Upload", "message": refused}
                 wire.send(sock, wire.FAILURE, json.dumps(failure).encode())
             else:
                 answer(sock, connection, payload.decode())
+            INTERRUPTS.end()
             uploads.clear()
             refused = ""
 

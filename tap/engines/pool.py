@@ -1,17 +1,20 @@
 """The query workers of one process: short and long lanes, limits, replacement.
 
 A query begins in the short lane.  If it still runs after `PROMOTION` seconds and somebody waits, it
-moves to the long lane, so that slow queries do not stand in the way of quick ones.  Everything that
-can go wrong with a worker ends in SIGKILL and a new worker; the client gets an error, never a hang.
+moves to the long lane, so that slow queries do not stand in the way of quick ones.  A query that is not
+wanted any more is interrupted; all else that can go wrong with a worker ends in SIGKILL and a new worker.
+The client gets an error, never a hang.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import select
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
@@ -31,6 +34,8 @@ STALL = 60.0
 AT_ONCE = 0.1
 QUEUE = 20.0
 """Seconds that a query waits for a free worker."""
+DRAIN = 0.3
+"""Seconds in which a worker has to stop when it is asked to, before it is killed."""
 
 
 T = TypeVar("T")
@@ -65,6 +70,34 @@ class TimeLimit(GatewayError):
     status, code = 400, "UsageError"
 
 
+class Leaving:
+    """Stops a query wherever it is: in the queue, or at work.  Can be called from any thread."""
+
+    def __init__(self, changed: threading.Condition) -> None:
+        self._changed = changed
+        self._lock = threading.Lock()
+        self._answer: Answer | None = None
+        self.gone = False
+
+    def __call__(self) -> None:
+        with self._lock:
+            self.gone = True
+            answer = self._answer
+        if answer is not None:
+            answer.cancel()
+            return
+        with self._changed:
+            self._changed.notify_all()
+
+    def attach(self, answer: Answer) -> None:
+        """From now on it is this answer that has to be stopped."""
+        with self._lock:
+            self._answer = answer
+            gone = self.gone
+        if gone:
+            answer.cancel()
+
+
 class Answer:
     """A running query: its Arrow schema, then its batches; cancel it from any thread.
 
@@ -76,6 +109,10 @@ class Answer:
         self._lock = threading.Lock()
         self._left = self._limit = seconds
         self._why = ""
+        self.key = ""
+        """Whose query it is."""
+        self._broken = False
+        """The exchange with the worker stopped in the middle of a frame."""
         self._open = True
         self._finished = False
         self.started = time.monotonic()
@@ -111,6 +148,7 @@ class Answer:
                 writer.write_table(table)
             wire.send(sock, wire.UPLOAD, json.dumps({"name": name}).encode())
             wire.send(sock, wire.ROWS, sink.getvalue())
+        self.worker.begin()
         wire.send(sock, wire.QUERY, sql.encode())
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
@@ -139,6 +177,8 @@ class Answer:
         if kind in (wire.END, wire.FAILURE):
             self._finished = True
         if kind == wire.FAILURE:
+            if self._why:
+                raise self._error()
             failure = json.loads(payload)
             raise EngineError(failure["kind"], failure["message"])
         return kind, payload
@@ -148,13 +188,15 @@ class Answer:
         begun = time.monotonic()
         try:
             if self._why:
-                raise wire.ConnectionLost(self._why)
+                raise self._error()
             self.worker.socket.settimeout(max(self._left, 0.001))
             return call()
         except TimeoutError:
+            self._broken = True
             self._stop("timeout")
             raise self._error() from None
         except (OSError, wire.ConnectionLost):
+            self._broken = True
             raise self._error() from None
         finally:
             self._left -= time.monotonic() - begun
@@ -180,7 +222,20 @@ class Answer:
             if not self._open or self._finished:
                 return
             self._why = self._why or why
-            self.worker.signal()
+            if self._broken or not self.worker.usable:
+                self.worker.signal()
+                return
+        with contextlib.suppress(OSError):
+            self.worker.interrupt()
+        killer = threading.Timer(DRAIN, self._kill)
+        killer.daemon = True
+        killer.start()
+
+    def _kill(self) -> None:
+        """End a worker that did not stop when it was asked to."""
+        with self._lock:
+            if self._open and not self._finished:
+                self.worker.signal()
 
     def cancel(self) -> None:
         """Stop the query; whoever reads gets QueryCancelled.  No effect once it has ended."""
@@ -192,13 +247,28 @@ class Answer:
             self._stop("stalled")
 
     def close(self) -> None:
-        """Give the worker back, or end it if the query has not finished."""
+        """Give the worker back; it is asked to stop if the query has not finished, and ended if it does not."""
         with self._lock:
             if not self._open:
                 return
             self._open = False
-            usable = self._finished and not self._why
+        usable = self._finished or self._drained()
         self._pool.release(self, self.worker, usable)
+
+    def _drained(self) -> bool:
+        """Interrupt what nobody wants any more, and take what is still on the way."""
+        if self._broken or not self.worker.usable:
+            return False
+        until = time.monotonic() + DRAIN
+        try:
+            self.worker.interrupt()
+            while True:
+                self.worker.socket.settimeout(max(until - time.monotonic(), 0.001))
+                kind, _ = wire.receive(self.worker.socket)
+                if kind in (wire.END, wire.FAILURE):
+                    return True
+        except (OSError, wire.ConnectionLost):  # TimeoutError is an OSError
+            return False
 
 
 class Pool:
@@ -210,10 +280,16 @@ class Pool:
         How many queries may run at once in each lane.
     limits
         What each worker may use.
+    share
+        Most queries of one caller that run at once; others of theirs wait. 0 for no limit.
+    waiting
+        Most queries of one caller that wait; others are refused. 0 for no limit.
     """
 
-    def __init__(self, short: int, long: int, limits: Limits) -> None:
+    def __init__(self, short: int, long: int, limits: Limits, *, share: int = 0, waiting: int = 0) -> None:
         self.limits = limits
+        self.share, self.waiting = share, waiting
+        self._queue: Counter[str] = Counter()
         self._size = {Lane.SHORT: short, Lane.LONG: long}
         self._running: list[Answer] = []
         self._idle: list[Worker] = []
@@ -234,6 +310,7 @@ class Pool:
         lane: Lane = Lane.SHORT,
         patience: float = QUEUE,
         on_leave: Callable[[Callable[[], object]], object] | None = None,
+        key: str = "",
     ) -> Answer:
         """Start a query; returns when the engine has begun to answer.
 
@@ -250,20 +327,24 @@ class Pool:
         patience
             Seconds to wait for a free worker.
         on_leave
-            Called with the answer's `cancel` before the query is sent.
+            Called with a function that stops the query, before it begins to wait for a worker.
+        key
+            Whose query it is, for the limits of one caller; '' for nobody's.
 
         Raises
         ------
         Busy
-            If no worker became free in time.
+            If no worker became free in time, or the caller has too many queries waiting.
         EngineError, TimeLimit, QueryCancelled, NotAvailable
             As the query fails; the same may be raised while the batches are read.
         """
         begun = time.monotonic()
+        leaving = Leaving(self._changed)
+        if on_leave is not None:
+            on_leave(leaving)
         while True:
-            answer = self._admit(version, files, seconds, lane, patience)
-            if on_leave is not None:
-                on_leave(answer.cancel)
+            answer = self._admit(version, files, seconds, lane, patience, key, leaving)
+            leaving.attach(answer)
             try:
                 answer.start(sql, uploads or {})
             except WorkerDied:
@@ -274,12 +355,45 @@ class Pool:
             return answer
 
     def _admit(
-        self, version: int, files: Mapping[str, Path], seconds: float, lane: Lane, patience: float
+        self,
+        version: int,
+        files: Mapping[str, Path],
+        seconds: float,
+        lane: Lane,
+        patience: float,
+        key: str,
+        leaving: Leaving,
     ) -> Answer:
-        until = time.monotonic() + patience
         with self._changed:
-            while not self._has_room(lane):
+            self._wait(lane, patience, key, leaving)
+            worker, stale = self._take_idle(version, files)
+            if worker is None:
+                worker = Worker(version, files, self.limits)
+            answer = Answer(self, worker, lane, seconds)
+            answer.key = key
+            self._running.append(answer)
+            self._watch()
+        for old in stale:
+            old.kill()
+        return answer
+
+    def _wait(self, lane: Lane, patience: float, key: str, leaving: Leaving) -> None:
+        """Wait until there is room; the caller holds the lock."""
+        if self._may_start(lane, key):
+            return
+        if key and self.waiting and self._queue[key] >= self.waiting:
+            raise Busy(
+                f"You have {self._queue[key]} queries waiting already, the limit.",
+                hint="Wait for some of them, or run them asynchronously.",
+                headers={"Retry-After": "5"},
+            )
+        self._queue[key] += 1
+        until = time.monotonic() + patience
+        try:
+            while not self._may_start(lane, key):
                 left = until - time.monotonic()
+                if leaving.gone:
+                    raise QueryCancelled("The query was cancelled while it waited.")
                 if left <= 0:
                     raise Busy(
                         "Too many queries are running.",
@@ -287,15 +401,26 @@ class Pool:
                         headers={"Retry-After": "10"},
                     )
                 self._changed.wait(min(left, 0.2))
-            worker, stale = self._take_idle(version, files)
-            if worker is None:
-                worker = Worker(version, files, self.limits)
-            answer = Answer(self, worker, lane, seconds)
-            self._running.append(answer)
-            self._watch()
-        for old in stale:
-            old.kill()
-        return answer
+        finally:
+            self._queue[key] -= 1
+            if not self._queue[key]:
+                del self._queue[key]
+
+    def _may_start(self, lane: Lane, key: str) -> bool:
+        if key and self.share and sum(1 for answer in self._running if answer.key == key) >= self.share:
+            return False
+        return self._has_room(lane)
+
+    def load(self) -> dict[str, int]:
+        """How many queries run and wait and how many workers are idle, for the metrics."""
+        with self._changed:
+            running = Counter(answer.lane.value for answer in self._running)
+            return {
+                "running_short": running["short"],
+                "running_long": running["long"],
+                "waiting": self._queue.total(),
+                "idle": len(self._idle),
+            }
 
     def _has_room(self, lane: Lane) -> bool:
         """Whether a query may start in `lane`, after slow ones were moved out of the short one."""
@@ -332,7 +457,7 @@ class Pool:
             keep = usable and not self._closed
             if keep:
                 self._idle.append(worker)
-            self._changed.notify()
+            self._changed.notify_all()
         if not keep:
             worker.kill()
 

@@ -52,6 +52,7 @@ class Worker:
         self.scratch.mkdir(parents=True, exist_ok=True)
         self._stopped = threading.Lock()
         self._is_ready = False
+        self._queries = 0
         configuration = {
             "files": {alias: str(path) for alias, path in files.items()},
             "memory_limit": limits.memory,
@@ -109,6 +110,19 @@ class Worker:
             reason = json.loads(payload).get("message", "")
             raise StartFailed("The query engine could not open the archive.") from RuntimeError(reason)
         self._is_ready = True
+
+    def begin(self) -> None:
+        """Count a query that is about to be sent, so that an interrupt hits this one and no other."""
+        self._queries += 1
+
+    def interrupt(self) -> None:
+        """Ask the process to stop the query that was sent last; no effect if it has ended."""
+        os.write(self._lifeline, bytes([self._queries % 256]))
+
+    @property
+    def usable(self) -> bool:
+        """Whether it has been started and still lives."""
+        return self._is_ready and self.alive
 
     @property
     def alive(self) -> bool:
