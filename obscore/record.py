@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from obscore.models import Collection, Observation, Role
@@ -31,11 +32,15 @@ __all__ = ["record_ingest"]
 def record_ingest(collection: Collection, obs_ids: Iterable[str], began: datetime) -> str:
     """Record what a run brought; returns the activity's id, '' if there was nothing new.
 
+    Observations that are in the archive without a record (of a gateway of before) are taken in, too.
+
     The first time an observation is seen its publisher DID is the entity that was generated.  When its file
     or row changes later, the run generates `<did>#<first 12 of the file's hash>`, derived from the DID.
     """
+    present = Observation.objects.filter(collection=collection, missing=False)
+    recorded = models.WasGeneratedBy.objects.filter(entity_id__in=present.values("did"))
     rows = list(
-        Observation.objects.filter(collection=collection, obs_id__in=list(obs_ids))
+        present.filter(Q(obs_id__in=list(obs_ids)) | ~Q(did__in=recorded.values("entity_id")))
         .prefetch_related("files")
         .order_by("obs_id")
     )

@@ -52,3 +52,12 @@ def test_a_file_that_changed_is_a_new_version_derived_from_the_observation(littl
     (newer,) = models.Entity.objects.filter(pk__startswith=f"{did}#")
     assert [d.usedEntity_id for d in newer.wasDerivedFrom.all()] == [did]
     assert newer.content_id != models.Entity.objects.get(pk=did).content_id
+
+
+def test_an_archive_of_before_is_recorded_at_its_next_ingest(little, ingest_little):
+    ingest_little()
+    models.WasGeneratedBy.objects.all().delete()
+    models.Activity.objects.all().delete()
+    ingest_little()
+    assert models.WasGeneratedBy.objects.count() == Observation.objects.count()
+    assert models.Activity.objects.count() == 1
