@@ -5,10 +5,11 @@ is one of equal cells, and the distance is computed for neighbours alone.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tap.adql import ir, spatial_duckdb
+from tap.adql.catalogue import UPLOAD_SCHEMA
 from tap.adql.folding import constant
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class Match:
     here: ir.Point
     order: int
     radius: float
+    near: ir.TableSource | None = None
+    """An upload with `here`: of the spread side, only rows in the cells that its rows reach are needed."""
 
 
 def of_join(join: ir.JoinSource) -> Match | None:
@@ -35,7 +38,13 @@ def of_join(join: ir.JoinSource) -> Match | None:
     left, right = _alias(join.left), _alias(join.right)
     # The rows of the spread side are not kept for themselves, so it cannot be a side that an outer join keeps.
     sides = {"INNER": (right, left), "LEFT": (right,), "RIGHT": (left,)}.get(join.kind, ())
-    return _find(join.on, [side for side in sides if side], _aliases(join))
+    match = _find(join.on, [side for side in sides if side], _aliases(join))
+    if match is None or join.kind == "INNER" or not _indexed(match.there):
+        return match
+    kept = join.left if join.kind == "LEFT" else join.right
+    if isinstance(kept, ir.TableSource) and kept.schema == UPLOAD_SCHEMA and kept.alias == _home(match.here):
+        return replace(match, near=kept)
+    return match
 
 
 def of_list(sources: list[ir.Source], where: ir.Expr | None) -> Match | None:
@@ -98,13 +107,29 @@ def _indexed(point: ir.Point) -> bool:
 
 def spread(emitter: Emitter, match: Match, text: str) -> str:
     """The side's rows, each once for every cell that points within the radius can be in."""
-    lon, lat = (spatial_duckdb.double(emitter, part) for part in (match.there.lon, match.there.lat))
-    cells = f"vg_cells({match.order}, {lon}, {lat}, {spatial_duckdb.number(match.radius)})"
-    return f'(SELECT {match.spread}.*, unnest({cells}) AS "{CELL_COLUMN}" FROM {text} AS {match.spread})'
+    cells = _cells(emitter, match, match.there)
+    near = ""
+    if match.near is not None:
+        # A catalogue beside an upload: to spread it all would take far longer than the join.
+        reached = f"SELECT unnest({_cells(emitter, match, match.here)}) FROM {emitter.source(match.near)}"
+        near = f" WHERE {_cell(emitter, match, match.there)} IN ({reached})"
+    return (
+        f'(SELECT {match.spread}.*, unnest({cells}) AS "{CELL_COLUMN}" FROM {text} AS {match.spread}{near})'
+    )
+
+
+def _cells(emitter: Emitter, match: Match, place: ir.Point) -> str:
+    """The cells that points within the radius of a position can be in."""
+    lon, lat = (spatial_duckdb.double(emitter, part) for part in (place.lon, place.lat))
+    return f"vg_cells({match.order}, {lon}, {lat}, {spatial_duckdb.number(match.radius)})"
+
+
+def _cell(emitter: Emitter, match: Match, place: ir.Point) -> str:
+    """The cell that a position is in."""
+    order = ir.Const(ir.Kind.INTEGER, place.meta, match.order)
+    return emitter.value(ir.Call(ir.Kind.INTEGER, place.meta, "healpix_index", (order, place.lon, place.lat)))
 
 
 def same_cell(emitter: Emitter, match: Match) -> str:
     """That a row of the other side is in the cell."""
-    order = ir.Const(ir.Kind.INTEGER, match.here.meta, match.order)
-    call = ir.Call(ir.Kind.INTEGER, match.here.meta, "healpix_index", (order, match.here.lon, match.here.lat))
-    return f'{emitter.value(call)} = {match.spread}."{CELL_COLUMN}"'
+    return f'{_cell(emitter, match, match.here)} = {match.spread}."{CELL_COLUMN}"'

@@ -103,3 +103,32 @@ def test_columns_of_a_match_are_those_of_its_tables(archive):
     names = [column.name for column in archive.compile(text).columns]
     assert "_cell" not in names
     assert len(archive.arrow(text).column_names) == len(names)
+
+
+def test_outer_joins_of_uploads_read_only_the_cells_that_they_reach(archive):
+    """The same rows with the upload kept on either side, matched or not, and with a filter on the other one."""
+    distances = {
+        (label, int(i))
+        for label, x, y in (("here", 40.0, 20.0), ("pole", 0.0, 90.0))
+        for i, d in zip(
+            archive.tables["stars"]["id"].to_pylist(),
+            oracle.angle(
+                oracle.vectors(
+                    archive.tables["stars"]["ra"].to_numpy(), archive.tables["stars"]["dec"].to_numpy()
+                ),
+                oracle.vectors(x, y),
+            ),
+        )
+        if d < 1
+    }
+    near = "DISTANCE(s.ra, s.dec, m.ra, m.dec) < 1"
+    for join in (
+        f"TAP_UPLOAD.mine AS m LEFT JOIN survey.stars AS s ON {near}",
+        f"survey.stars AS s RIGHT JOIN TAP_UPLOAD.mine AS m ON {near}",
+        f"TAP_UPLOAD.mine AS m LEFT JOIN (SELECT ra, dec, id FROM survey.stars) AS s ON {near}",
+    ):
+        compiled = archive.compile(f"SELECT label, id FROM {join}")
+        assert " IN (SELECT unnest(vg_cells(" in compiled.sql
+        assert set(archive.run(compiled)) == distances
+    alone = f"SELECT label, id FROM TAP_UPLOAD.mine AS m LEFT JOIN survey.stars AS s ON {near} AND s.id < 0"
+    assert sorted(archive.run(alone)) == [("here", None), ("pole", None)]

@@ -296,3 +296,14 @@ def test_limits_are_told(archive):
         archive.compile("SELECT " + "x" * lexer.MAX_LENGTH)
     assert UPLOAD.schema == "tap_upload"
     assert SCHEMAS
+
+
+@pytest.mark.parametrize("wanted", ["s.ra", "s.ra + s.id", "ABS(s.ra)"])
+def test_columns_of_a_grouped_query_are_grouped_in_its_sub_queries_too(archive, wanted):
+    text = (
+        'SELECT "Kind" FROM survey.stars AS s GROUP BY "Kind", id HAVING EXISTS '
+        "(SELECT 1 FROM survey.extra AS e JOIN survey.stars AS t ON t.id = e.id AND {0} > 1 WHERE e.id = s.id)"
+    )
+    with pytest.raises(QueryError, match="ra is neither aggregated nor in GROUP BY"):
+        archive.compile(text.format(wanted))
+    assert len(archive.run(text.format("t.ra"))) > 50
