@@ -190,6 +190,7 @@ REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 
 # What lower rooms need from upper ones, as dotted paths (imports point down only).
 VOGATE_INPUT_RESOLVERS = ["obscore.inputs.resolve", "uws.results.resolve_input"]
+VOGATE_NAME_RESOLVER = "obscore.resolver.resolve"
 VOGATE_RESULT_DECORATORS = ["obscore.datalink.describe_result"]
 VOGATE_JOB_RUNNERS = {"tap": "tap.jobs.run"}
 # Modules of tables that are queried where they are (tap.live).
