@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from gateway.portal.views import home, jobs, observation, results, search, tools, view
+from gateway.portal.views import (
+    home,
+    jobs,
+    observation,
+    provenance,
+    provenance_replay,
+    provenance_search,
+    results,
+    search,
+    tools,
+    view,
+)
 
 app_name = "portal"
 
@@ -21,5 +32,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/<str:job_id>/", jobs.job, name="job"),
     path("jobs/<str:job_id>/state/", jobs.job_state, name="job-state"),
+    path("jobs/<str:job_id>/replay/", provenance_replay.replay_job, name="job-replay"),
+    path("jobs/<str:job_id>/compare/", provenance_replay.compare, name="job-compare"),
+    path("provenance/search/", provenance_search.search, name="provenance-search"),
+    path("provenance/graph/", provenance.graph, name="provenance-graph"),
+    path("provenance/entity/<path:entity_id>/", provenance.entity, name="provenance-entity"),
+    path("provenance/activity/<path:activity_id>/", provenance.activity, name="provenance-activity"),
+    path("provenance/agent/<path:agent_id>/", provenance.agent, name="provenance-agent"),
     path("view/<str:job_id>/<path:name>/", view.view, name="view"),
 ]

@@ -1,0 +1,206 @@
+"""Doing a job again from its page: the plan, the new run, and the comparison of two runs."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from gateway.portal.views.common import base_url
+from gateway.portal.views.provenance import downloads
+from gateway.portal.views.provenance_graph import page_of
+from gateway.vo.caller import Caller
+from gateway.vo.errors import GatewayError, NotFound, UsageError
+from gateway.vo.sessions import caller_of, ensure_session
+from provenance import access, models
+from uws import replay
+from uws.access import get_job
+from uws.comparing import Comparison, State, Tolerance
+from uws.models import Job
+
+OTHER_RUNS = 20
+STATES = {
+    State.SAME: "same bytes",
+    State.EQUAL: "same values",
+    State.DIFFERENT: "different",
+    State.MISSING: "only the earlier run has it",
+    State.NEW: "only the later run has it",
+    State.UNKNOWN: "other bytes; a file is gone",
+}
+SECTIONS = (
+    ("tool", "Tool"),
+    ("parameters", "Parameters"),
+    ("inputs", "Inputs"),
+    ("environment", "Platform and container"),
+    ("phase", "End"),
+)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def replay_job(request: HttpRequest, job_id: str) -> HttpResponse:
+    """What it takes to run a job again; a POST does it (`action` is `rerun` or `verify`)."""
+    if request.method == "POST":
+        return _run(request, job_id)
+    caller = caller_of(request)
+    plan = replay.plan(job_id, caller)
+    record = replay.final_record(job_id)
+    job = Job.objects.filter(pk=job_id).first()
+    context = {
+        "plan": plan,
+        "record": record,
+        "title": record.name or record.description.name,
+        "parameters": [(item.name, item.value, item.unit) for item in record.parameters],
+        "sources": [
+            (source, page_of("e", source.identifier.removeprefix("job:"))) for source in plan.sources
+        ],
+        "job_url": job.page_url if job else "",
+        "activity_url": page_of("a", record.key),
+        "others": _other_runs(job_id, record.requestDigest, caller),
+        "downloads": downloads(job_id),
+    }
+    return render(request, "portal/provenance_replay.html", context)
+
+
+def _run(request: HttpRequest, job_id: str) -> HttpResponse:
+    action = request.POST.get("action", "")
+    if action not in ("rerun", "verify"):
+        raise UsageError("This is nothing that can be done with a job.")
+    try:
+        job = replay.rerun(
+            job_id,
+            ensure_session(request),
+            accept_changes=bool(request.POST.get("accept_changes")),
+            base_url=base_url(request),
+        )
+    except GatewayError as error:
+        messages.error(request, str(error))
+        return HttpResponseRedirect(reverse("portal:job-replay", args=[job_id]), status=303)
+    if action == "verify":
+        query = urlencode({"with": job.pk})
+        return HttpResponseRedirect(f"{reverse('portal:job-compare', args=[job_id])}?{query}", status=303)
+    messages.success(request, f"This is job {job_id} again: the same tool version, parameters and inputs.")
+    return HttpResponseRedirect(job.page_url, status=303)
+
+
+def _other_runs(job_id: str, digest: str, caller: Caller) -> list[models.Activity]:
+    """Other jobs of the caller that were asked for exactly the same."""
+    if not digest:
+        return []
+    rows = access.activities(caller).filter(requestDigest=digest, final=True, step="")
+    return list(rows.exclude(job=job_id).order_by("-endTime")[:OTHER_RUNS])
+
+
+@never_cache
+@require_safe
+def compare(request: HttpRequest, job_id: str) -> HttpResponse:
+    """The job beside the one that `with` names: what was asked for, and what came out.
+
+    While one of them runs the page says so and is asked for again.
+    """
+    caller = caller_of(request)
+    if _running(job_id, caller) is None:
+        access.check(job_id, caller)
+    other = request.GET.get("with", "").strip().rstrip("/").rpartition("/")[2]
+    context: dict[str, Any] = {
+        "job_id": job_id,
+        "other": other,
+        "rtol": request.GET.get("rtol", ""),
+        "atol": request.GET.get("atol", ""),
+        "job_page": _page(job_id),
+        "other_page": _page(other) if other else "",
+    }
+    if other:
+        running = [job for job in (_running(one, caller) for one in (job_id, other)) if job is not None]
+        if running:
+            context["running"] = running
+        else:
+            try:
+                tolerance = Tolerance(_number(request, "rtol"), _number(request, "atol"))
+                context |= _comparison(replay.verify(job_id, other, caller, tolerance))
+            except GatewayError as error:
+                context["error"] = error
+    status = context["error"].status if "error" in context else 200
+    return render(request, "portal/provenance_compare.html", context, status=status)
+
+
+def _running(job_id: str, caller: Caller) -> Job | None:
+    """The job if it has not ended; None if it has, or if only its record is left.
+
+    Raises
+    ------
+    NotFound, Forbidden, NotAuthenticated
+        If it is not the caller's to see.
+    """
+    job = Job.objects.filter(pk=job_id).first()
+    if job is None:
+        if not models.Activity.objects.filter(job=job_id).exists():
+            raise NotFound(f"There is no job {job_id[:60]!r}.")
+        return None
+    if job.is_final:
+        return None
+    return get_job(job_id, caller)
+
+
+def _page(job_id: str) -> str:
+    """The job's page; its activity's where the job is gone."""
+    job = Job.objects.filter(pk=job_id).exclude(phase="ARCHIVED").first()
+    return job.page_url if job else page_of("a", job_id)
+
+
+def _number(request: HttpRequest, name: str) -> float:
+    text = request.GET.get(name, "").strip() or "0"
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise UsageError(f"{name}={text[:30]!r} is not a number from 0.", field=name)
+    return value
+
+
+def _comparison(found: replay.Verification) -> dict[str, Any]:
+    main = [output for output in found.outputs if output.role not in ("log", "preview")]
+    return {
+        "found": found,
+        "sections": [
+            (title, [(name, *pair) for name, pair in found.request[key].items()])
+            for key, title in SECTIONS
+            if found.request[key]
+        ],
+        "outputs": [
+            {
+                "output": output,
+                "state": STATES[output.state],
+                "agrees": output.agrees,
+                "pictures": _pictures(found, output),
+            }
+            for output in found.outputs
+        ],
+        "main_count": len(main),
+        "agreeing": sum(output.agrees for output in main),
+    }
+
+
+def _pictures(found: replay.Verification, output: Comparison) -> list[tuple[str, str]]:
+    """Both pictures of an image that differs, the earlier one first."""
+    if output.state is not State.DIFFERENT:
+        return []
+    pictures = []
+    for word, job_id in (("earlier", found.earlier), ("later", found.later)):
+        job = Job.objects.filter(pk=job_id).first()
+        row = job.results.filter(name=output.name, media_type__startswith="image/").first() if job else None
+        if row is None or row.media_type.partition(";")[0] not in (
+            "image/png",
+            "image/jpeg",
+            "image/svg+xml",
+        ):
+            return []
+        pictures.append((word, row.url))
+    return pictures
