@@ -74,6 +74,7 @@ def record_ingest(collection: Collection, obs_ids: Iterable[str], began: datetim
                 generated=tuple(made for made in generated if made.entity.id not in gone),
                 agents=(publisher,),
                 access="public",
+                itemised=True,
             )
         )
         recorder.describe([_whole(collection, publisher)])
@@ -145,5 +146,5 @@ def _generated(
         ),
         role="observation",
         multiplicity="1..*",
-        derivedFrom=(row.did,) if again else (),
+        derivedFrom=(*((row.did,) if again else ()), *(upload_id(file.sha256) for file in row.files.all())),
     )

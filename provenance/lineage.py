@@ -2,7 +2,8 @@
 
 One recursive query in the database finds the nodes; Python only reads them.  Relations lead back from
 effect to cause: an entity to the activity that generated it and to what it was derived from, an activity
-to what it used and to what informed it, a collection to its members.  FORWARD is the way against them.
+to what it used and to what informed it, a collection to its members.  FORWARD is the way against them.  An
+itemised activity (an ingest) does not lead from one of its products to the inputs of the others.
 """
 
 from __future__ import annotations
@@ -100,33 +101,40 @@ def _query(
     starts: Sequence[Node], direction: Direction, depth: int | None, members: bool, limit: int
 ) -> tuple[str, list[str]]:
     """The SQL and its values.  Names in it are ours; everything from outside is a value."""
+    asked = [node.id for node in starts if node.kind == "a"]
+    apart = (
+        "NOT EXISTS (SELECT 1 FROM provenance_activity i WHERE i.id = reach.id AND i.itemised"
+        + (f" AND i.id NOT IN ({', '.join(['%s'] * len(asked))})" if asked else "")
+        + ")"
+    )
     steps = []
     for table, effect, effect_column, cause, cause_column in (*_RELATIONS, *([_MEMBERS] if members else [])):
         source, column, target, result = effect, effect_column, cause, cause_column
         if direction is Direction.FORWARD:
             source, column, target, result = cause, cause_column, effect, effect_column
-        steps.append((table, source, column, target, result))
-    begin = " UNION ALL ".join("SELECT %s, %s, 0" for _ in starts)
+        # What did many things at once leads from none of them to the others, unless it was asked for itself.
+        leaves = source == "a" and target == "e"
+        steps.append((table, source, column, target, result, f" AND {apart}" if leaves else ""))
+    begin = " UNION ALL ".join("SELECT CAST(%s AS TEXT), CAST(%s AS TEXT), 0" for _ in starts)
     values: list[str] = [text for node in starts for text in (node.kind, node.id)]
-    if connection.vendor == "postgresql":
-        begin = " UNION ALL ".join("SELECT %s::text, %s::text, 0" for _ in starts)
     deeper = "reach.steps" if depth is None else "reach.steps + 1"
     within = "" if depth is None else f" AND reach.steps < {int(depth)}"
     if connection.vendor == "sqlite":
         # One recursive term per relation: SQLite would copy a UNION of tables before it joins it.
         again = " UNION ".join(
             f"SELECT '{target}', x.{result}, {deeper} FROM reach JOIN {table} x ON x.{column} = reach.id"
-            f" WHERE reach.kind = '{source}'{within}"
-            for table, source, column, target, result in steps
+            f" WHERE reach.kind = '{source}'{within}{limited}"
+            for table, source, column, target, result, limited in steps
         )
     else:
         # PostgreSQL allows one recursive term.
         union = " UNION ALL ".join(
             f"SELECT '{target}'::text AS kind, x.{result}::text AS id FROM {table} x"
-            f" WHERE reach.kind = '{source}' AND x.{column} = reach.id{within}"
-            for table, source, column, target, result in steps
+            f" WHERE reach.kind = '{source}' AND x.{column} = reach.id{within}{limited}"
+            for table, source, column, target, result, limited in steps
         )
         again = f"SELECT e.kind, e.id, {deeper} FROM reach CROSS JOIN LATERAL ({union}) e"
+    values += asked  # for the one relation that leads from activities to entities
     # With steps counted a node comes once for each way's length; without, once.
     most = limit + len(starts) + 1 if depth is None else 50 * (limit + len(starts) + 1)
     sql = (

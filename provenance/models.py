@@ -247,6 +247,10 @@ class Activity(models.Model):
     requestDigest = models.CharField(
         max_length=64, blank=True, default="", help_text="gateway: SHA-256 of tool, parameters and inputs"
     )
+    itemised = models.BooleanField(
+        default=False,
+        help_text="gateway: each of its products came from what it was derived from, not from all",
+    )
     cpuTime = models.FloatField(null=True, blank=True, help_text="gateway: seconds")
     peakMemory = models.BigIntegerField(null=True, blank=True, help_text="gateway: bytes")
     invalidatedAtTime = models.DateTimeField(null=True, blank=True, help_text="gateway: deleted when")

@@ -415,6 +415,7 @@ def _activity(
         step=row.step,
         access=row.access,
         requestDigest=row.requestDigest,
+        itemised=row.itemised,
         cpuTime=row.cpuTime,
         peakMemory=row.peakMemory,
         runId=row.runId,

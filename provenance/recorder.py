@@ -65,6 +65,7 @@ def _write(activity: ActivityRecord) -> models.Activity:
         final=activity.final,
         access=activity.access,
         requestDigest=activity.requestDigest,
+        itemised=activity.itemised,
         cpuTime=activity.cpuTime,
         peakMemory=activity.peakMemory,
         phase=activity.phase,

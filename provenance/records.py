@@ -311,6 +311,9 @@ class ActivityRecord:
     """Gateway: `public` if everybody may see it; else whoever may see the job."""
     requestDigest: str = ""
     """Gateway: SHA-256 of tool, parameters and inputs, by which equal requests are found."""
+    itemised: bool = False
+    """Gateway: it did many like things at once (an ingest); each product came from what it WasDerivedFrom alone,
+    and lineages do not go from one to the others."""
     cpuTime: float | None = None
     """Gateway: processor seconds."""
     peakMemory: int | None = None

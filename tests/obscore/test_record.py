@@ -50,7 +50,8 @@ def test_a_file_that_changed_is_a_new_version_derived_from_the_observation(littl
         pytest.skip("the reader refuses padded files")
     did = Observation.objects.order_by("did").first().did
     (newer,) = models.Entity.objects.filter(pk__startswith=f"{did}#")
-    assert [d.usedEntity_id for d in newer.wasDerivedFrom.all()] == [did]
+    sources = {d.usedEntity_id for d in newer.wasDerivedFrom.all()}
+    assert {did, f"sha256:{newer.content_id}"} <= sources
     assert newer.content_id != models.Entity.objects.get(pk=did).content_id
 
 
@@ -61,3 +62,20 @@ def test_an_archive_of_before_is_recorded_at_its_next_ingest(little, ingest_litt
     ingest_little()
     assert models.WasGeneratedBy.objects.count() == Observation.objects.count()
     assert models.Activity.objects.count() == 1
+
+
+def test_one_observation_does_not_lead_to_the_others_of_its_ingest(little, ingest_little):
+    ingest_little()
+    first, second, *_ = Observation.objects.order_by("did").prefetch_related("files")
+    activity = models.Activity.objects.get().pk
+    files = {f"sha256:{file.sha256}" for file in first.files.all()}
+    back = lineage([Node("e", first.did)], ANONYMOUS)
+    assert set(back.all_entities()) == {first.did, *files}
+    assert [item.id for item in back.activities] == [activity]
+    forward = lineage(
+        [Node("e", f"sha256:{first.product.sha256}")], ANONYMOUS, directions=[Direction.FORWARD]
+    )
+    assert second.did not in forward.all_entities()
+    assert first.did in forward.all_entities()
+    whole = lineage([Node("a", activity)], ANONYMOUS, directions=list(Direction))
+    assert {first.did, second.did, *files} <= set(whole.all_entities())
