@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from gateway.portal import jobpage
 from gateway.portal.scripts import scripts
 from gateway.portal.views.common import base_url, duration_text, job_title, limits_of, tool_of
+from gateway.portal.views.provenance import downloads
 from gateway.vo.caller import Caller
 from gateway.vo.errors import GatewayError, UsageError
 from gateway.vo.sessions import caller_of
@@ -157,6 +158,7 @@ def job(request: HttpRequest, job_id: str) -> HttpResponse:
         "again_url": f"{reverse('portal:tool', args=[found.tool_name])}?from={found.id}" if tool else "",
         "scripts": _scripts(request, found, tool),
         "has_provenance": Activity.objects.filter(job=found.id).exists(),
+        "provenance_downloads": downloads(found.id),
     }
     return render(request, "portal/job.html", context)
 

@@ -14,11 +14,13 @@ from gateway.portal.adql_builder import Constraint, Operator, SearchTerms
 from gateway.portal.products_of import mtype_of
 from gateway.portal.results_table import DID, View, build_table
 from gateway.portal.views.common import base_url, job_title, size_text, tool_of
+from gateway.portal.views.provenance_graph import page_of
 from gateway.vo.caller import Caller
 from gateway.vo.errors import NotFound
 from gateway.vo.sessions import caller_of
 from obscore import datalink, lookup
 from obscore.models import Collection
+from provenance.models import Entity
 from uws.access import jobs_of
 
 MAX_PRODUCTS = 50
@@ -81,6 +83,7 @@ def _product(request: HttpRequest, columns: list[Any], row: dict[str, Any]) -> d
         "file": next((link for link in links if link.semantics == "this" and link.url), None),
         "mtype": mtype_of(kind),
         "access_url": row.get("access_url") or "",
+        "provenance": page_of("e", did) if Entity.objects.filter(pk=did).exists() else "",
         "tools": analysis.choices([kind] if kind else (), caller_of(request)),
     }
 
