@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -13,7 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from gateway.vo.errors import NotAvailable
-from uws import sandbox, storage
+from uws import executors, remote_uws, sandbox, storage
 from uws.models import Job, JobInput
 from uws.tools.description import Tool
 
@@ -84,9 +85,15 @@ def specification(job: Job, tool: Tool, inputs: list[JobInput], folder: Path) ->
     paths: dict[str, list[str]] = {}
     for row in inputs:
         paths.setdefault(row.role, []).append(row.path)
-    argv = tool.command(job.parameters, paths)
-    argv[0] = _program(argv[0])
-    boxed, note = sandbox.choose(str(jobs_section().get("sandbox", "auto")))
+    remote = _is_remote(job)
+    if remote:
+        # Our own program, which needs the network; the partner puts walls around the tool.
+        argv = [sys.executable, "-I", "-S", remote_uws.__file__, str(folder / "spec.json")]
+        boxed, note = False, "The job runs at a partner's service."
+    else:
+        argv = tool.command(job.parameters, paths)
+        argv[0] = _program(argv[0])
+        boxed, note = sandbox.choose(str(jobs_section().get("sandbox", "auto")))
     if boxed:
         readable = (tool.folder.resolve(), *(Path(row.path) for row in inputs))
         argv = sandbox.wrap(argv, sandbox.Walls(work, tmp, progress, readable, tool.limits.network))
@@ -110,9 +117,25 @@ def specification(job: Job, tool: Tool, inputs: list[JobInput], folder: Path) ->
             "RLIMIT_CPU": cpu,
             "RLIMIT_CORE": 0,
         },
-        "platform": platform_text() + ("; bubblewrap" if boxed else ""),
+        "platform": platform_text() + ("; bubblewrap" if boxed else "") + _executor_text(job),
+        "executor": _executor_options(job),
         "notes": [f"{tool.title}, {tool.id}, attempt {job.attempt}.", note],
     }
+
+
+def _executor_options(job: Job) -> dict[str, Any]:
+    """What the site says of the tool's needs on the executor that runs the job."""
+    assigned = executors.assignment(job.tool_name)
+    return dict(assigned.options) if assigned.executor.name == job.executor else {}
+
+
+def _is_remote(job: Job) -> bool:
+    config = executors.configured().get(job.executor)
+    return config is not None and config.type is executors.ExecutorType.UWS
+
+
+def _executor_text(job: Job) -> str:
+    return "" if job.executor == executors.LOCAL else f"; executor {job.executor}"
 
 
 def _program(name: str) -> str:

@@ -14,9 +14,12 @@ import sys
 from pathlib import Path
 from typing import Any, Protocol
 
-from uws import shepherd, storage
+from uws import executors, shepherd, storage
 
 log = logging.getLogger("vogate.uws")
+
+PARTNER_SLOTS = 20
+"""Jobs at a partner's service at once, each watched by one small process here."""
 
 
 class Executor(Protocol):
@@ -29,6 +32,9 @@ class Executor(Protocol):
 
     slots: int | None
     """Attempts at once; None for as many as the worker is told to run."""
+
+    is_here: bool
+    """Attempts end with the worker if it is told to end its jobs; a cluster's go on."""
 
     def launch(self, folder: Path) -> None:
         """Start the attempt's shepherd, which outlives this process."""
@@ -54,6 +60,13 @@ class Executor(Protocol):
 
 def open_executor(name: str) -> Executor:
     """The executor of that name; this machine's shepherds for one that the site no longer has."""
+    config = executors.configured().get(name)
+    if config is not None and config.type is executors.ExecutorType.SLURM:
+        from uws.slurm import SlurmExecutor  # which needs this module's helpers
+
+        return SlurmExecutor(config)
+    if config is not None and config.type is executors.ExecutorType.UWS:
+        return LocalExecutor(name, slots=int(config.options.get("max_jobs", PARTNER_SLOTS)))
     return LocalExecutor(name)
 
 
@@ -68,10 +81,10 @@ def request_stop(folder: Path) -> None:
 class LocalExecutor:
     """Shepherds on this machine."""
 
-    slots: int | None = None
+    is_here = True
 
-    def __init__(self, name: str = "local") -> None:
-        self.name = name
+    def __init__(self, name: str = "local", slots: int | None = None) -> None:
+        self.name, self.slots = name, slots
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
         self._pidfds: dict[Path, int] = {}
 
@@ -91,7 +104,7 @@ class LocalExecutor:
         child = self._children.get(folder)
         if child is not None:
             return child.poll() is None
-        return self._pid(folder) is not None or _locked(folder.parent)
+        return self._pid(folder) is not None or locked(folder.parent)
 
     def stop(self, folder: Path) -> None:
         child = self._children.get(folder)
@@ -164,7 +177,7 @@ def _is_zombie(pid: int) -> bool:
         return True
 
 
-def _locked(job_folder: Path) -> bool:
+def locked(job_folder: Path) -> bool:
     """True if a shepherd holds the job's lock, whatever else the folder says."""
     try:
         fd = os.open(job_folder / "lock", os.O_RDWR | os.O_CLOEXEC)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shutil
 import signal
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from gateway.vo.errors import GatewayError
-from uws import results, storage
+from uws import remote_uws, results, storage
 from uws.controller import Outcome
 from uws.models import AttemptOutcome, ErrorType, Job, JobResult
 from uws.phases import Phase
 from uws.record import read_steps as record_steps
-from uws.tools.description import Tool
+from uws.tools.description import Output, Tool
 
 _TAIL_BYTES = 8192
 DISK_FULL_BYTES = 1 << 20
@@ -73,9 +74,23 @@ def _judge(job: Job, tool: Tool, record: dict[str, Any], why: str) -> Verdict:
         return Phase.ERROR, [], f"{text} Ask for less work.", AttemptOutcome.FAILED, ErrorType.FATAL
     code = record.get("exit")
     if code == 0:
-        taken = results.collect(job, tool)
+        taken = results.collect(job, _with_provenance(job, tool))
         return Phase.COMPLETED, taken, "", AttemptOutcome.COMPLETED, ErrorType.FATAL
     return Phase.ERROR, [], failure_text(job, code), AttemptOutcome.FAILED, ErrorType.FATAL
+
+
+def _with_provenance(job: Job, tool: Tool) -> Tool:
+    """A partner's provenance is a result beside the tool's own."""
+    if not (job.attempt_folder / "work" / remote_uws.PROVENANCE).is_file():
+        return tool
+    extra = Output(
+        "partner-provenance",
+        remote_uws.PROVENANCE,
+        "Provenance of the partner's job",
+        "application/json",
+        role="log",
+    )
+    return replace(tool, outputs=(*tool.outputs, extra))
 
 
 def failure_text(job: Job, code: int | None) -> str:

@@ -304,10 +304,10 @@ class Worker:
             threaded.cancel("STOPPED")
         if self.end_jobs_on_exit:
             for tended in self.tended.values():
-                if tended.state is State.RUNNING:
+                if tended.state is State.RUNNING and tended.executor.is_here:
                     tended.executor.stop(tended.folder)
             end = time.monotonic() + STOP_SECONDS
-            while time.monotonic() < end and any(t.alive for t in self.tended.values()):
+            while time.monotonic() < end and any(t.alive for t in self.tended.values() if t.executor.is_here):
                 time.sleep(0.02)
             self._reap()
         self._collectors.shutdown(wait=True)

@@ -18,8 +18,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 django.setup()
 
 from tests.drills.drill import Report, run  # noqa: E402
+from tests.uws.cluster import PROGRAMS, why_not  # noqa: E402
 
-NEEDS = {"local": (), "celery": ("redis-server", "redis-cli")}
+NEEDS = {"local": (), "celery": ("redis-server", "redis-cli"), "slurm": PROGRAMS}
 
 
 def main() -> int:
@@ -32,8 +33,11 @@ def main() -> int:
     reports = []
     for executor in args.executors.split(","):
         missing = [name for name in NEEDS[executor] if shutil.which(name) is None]
-        if missing:
-            print(f"{executor}: left out, {', '.join(missing)} is not installed", flush=True)
+        reason = f"{', '.join(missing)} is not installed" if missing else ""
+        if executor == "slurm":
+            reason = why_not()
+        if reason:
+            print(f"{executor}: left out, {reason}", flush=True)
             continue
         folder = Path(tempfile.mkdtemp(prefix=f"vogate-drill-{executor}-"))
         folder.chmod(0o755)

@@ -7,11 +7,14 @@ import os
 import random
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.uws.brokers import Redis, celery_site, start_celery
+from tests.uws.cluster import Cluster, slurm_site
 from tests.uws.service import Service
 from uws import shepherd
 
@@ -44,7 +47,7 @@ class Stage:
     folder
         For its state.
     executor
-        `local` or `celery`.
+        `local`, `celery` or `slurm`.
     chance
         Decides who is killed.
     """
@@ -54,6 +57,7 @@ class Stage:
     chance: random.Random
     pieces: list[Piece] = field(default_factory=list)
     redis: Redis | None = None
+    cluster: Cluster | None = None
     hit: dict[str, list[str]] = field(default_factory=dict)
     """What was killed of each job: `tool` and `shepherd`."""
 
@@ -72,11 +76,16 @@ class Stage:
         self.service.stop()
         if self.redis is not None:
             self.redis.stop()
+        if self.cluster is not None:
+            self.cluster.stop()
 
     def _service(self) -> Service:
         if self.executor == "celery":
             self.redis = Redis(self.folder / "redis").start()
             return Service(self.folder, LIMITS + celery_site(self.redis))
+        if self.executor == "slurm":
+            self.cluster = Cluster(self.folder / "slurm").start()
+            return Service(self.folder, LIMITS + slurm_site(self.cluster))
         return Service(self.folder, LIMITS)
 
     def _piece(self, name: str, start: Callable[[], subprocess.Popen[bytes]]) -> None:
@@ -90,6 +99,8 @@ class Stage:
         found |= {"shepherd": self._kill_shepherd, "tool": self._kill_tool}
         if self.executor == "celery":
             found |= {"Celery process": self._kill_pool_process, "Redis": self._kill_redis}
+        if self.executor == "slurm":
+            found |= {name: partial(self._kill_daemon, name) for name in ("slurmctld", "slurmd")}
         return found
 
     def kill(self, name: str) -> None:
@@ -101,6 +112,13 @@ class Stage:
         assert self.redis is not None
         self.redis.kill()
         self.redis.start()
+        return ""
+
+    def _kill_daemon(self, name: str) -> str:
+        assert self.cluster is not None
+        self.cluster.kill(name)
+        time.sleep(self.chance.uniform(0.0, 1.0))
+        self.cluster.start_daemon(name)
         return ""
 
     def _kill_pool_process(self) -> str:

@@ -8,14 +8,17 @@ import pytest
 
 from tests.conftest import require
 from tests.drills.drill import run
+from tests.uws.cluster import require_cluster
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("executor", ["local", "celery"])
+@pytest.mark.parametrize("executor", ["local", "celery", "slurm"])
 def test_a_short_drill_costs_no_job(tmp_path: Path, executor: str):
     if executor == "celery":
         require("redis", "redis-server", "redis-cli")
+    if executor == "slurm":
+        require_cluster()
     report = run(tmp_path, executor, jobs=12, rounds=2, seed=7, pause=1.0)
     assert report.verdict.good, f"{report.verdict}\n{report.kills}\n{report.log[-4000:]}"
     assert sum(report.phases.values()) >= 12

@@ -136,6 +136,11 @@ class Service:
         self.until(lambda: self.ticks(url, attempt), f"attempt {attempt} runs")
         return int(json.loads((folder / "shepherd.json").read_text())["pid"])
 
+    def shepherds(self, url: str) -> list[int]:
+        """Process ids of the shepherds of the job's attempts, ended ones as well."""
+        records = sorted(self.folder(url).glob("attempt-*/shepherd.json"))
+        return [int(json.loads(record.read_text())["pid"]) for record in records]
+
     def ticks(self, url: str, attempt: int) -> list[float]:
         """The times at which the tool of an attempt said that it is alive."""
         try:

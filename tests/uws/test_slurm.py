@@ -1,0 +1,139 @@
+"""Jobs in a real Slurm: the same shepherd inside the allocation, whatever dies around it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from tests.uws.cluster import Cluster, require_cluster, slurm_site
+from tests.uws.service import Service
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    require_cluster()
+    cluster = Cluster(tmp_path_factory.mktemp("slurm"))
+    try:
+        yield cluster.start()
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Iterator[Service]:
+    service = Service(
+        tmp_path_factory.mktemp("service"),
+        "[limits.anonymous]\nactive_jobs = 500\n"
+        + slurm_site(cluster)
+        + '[tools.strict]\npartition = "nowhere"\n',
+    )
+    service.start_web()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def worker(service: Service) -> Iterator[subprocess.Popen[bytes]]:
+    process = service.start_worker()
+    yield process
+    for process in service.processes[1:]:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(20)
+
+
+def test_jobs_that_begin_together_are_one_array(service, worker):
+    urls = [service.create(action="write", text=str(n)) for n in range(12)]
+    states = [service.ended(url) for url in urls]
+    assert {(state["phase"], state["attempt"]) for state in states} == {("COMPLETED", 1)}
+    sizes = [int(n) for n in re.findall(r"(\d+) attempts submitted to Slurm as", service.log())]
+    assert sum(sizes) >= 12
+    assert max(sizes) > 1
+
+
+def test_the_job_has_its_name_partition_memory_and_time(service, worker, cluster):
+    url = service.create(action="sleep", seconds=2, EXECUTIONDURATION=90)
+    service.shepherd(url)
+    told = cluster.run("squeue", "--me", "--noheader", "--format=%j|%P|%m|%l")
+    name, partition, memory, limit = told.strip().split("|")
+    assert name.startswith(f"vogate-{url.rpartition('/')[2]}-1-")
+    assert (partition, memory, limit) == ("main", "264M", "3:00")
+    assert service.ended(url)["phase"] == "COMPLETED"
+
+
+def test_what_slurm_refuses_is_the_jobs_error(service, worker):
+    boundary = "part-of-a-request"
+    parts = {"text": "x", "PHASE": "RUN", 'files"; filename="a.txt': "content"}
+    body = "".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in parts.items()
+    )
+    request = urllib.request.Request(
+        f"{service.url}/uws/strict/async",
+        data=f"{body}--{boundary}--\r\n".encode(),
+        headers={"Content-Type": f"multipart/form-data; boundary={boundary}"},
+    )
+    with urllib.request.urlopen(request) as response:
+        url = response.url
+    state = service.ended(url)
+    assert state["phase"] == "ERROR"
+    assert "Slurm refuses the job" in state["error"]["message"]
+    assert "partition" in state["error"]["message"]
+
+
+def test_an_abort_reaches_a_running_and_a_waiting_job(service, worker, cluster):
+    running = service.create(action="sleep", seconds=60)
+    service.shepherd(running)
+    cluster.run("scontrol", "update", "PartitionName=main", "State=DOWN")
+    waiting = service.create(action="sleep", seconds=60)
+    service.until(
+        lambda: "PENDING" in cluster.run("squeue", "--noheader", "--format=%T"), "it waits in Slurm"
+    )
+    for url in (running, waiting):
+        service.post(f"{url}/phase", PHASE="ABORT")
+    service.until(lambda: not service.processes_of(running), "its processes have ended", 5)
+    service.until(lambda: not cluster.run("squeue", "--noheader").strip(), "Slurm has nothing left")
+    cluster.run("scontrol", "update", "PartitionName=main", "State=UP")
+    assert service.state(waiting)["phase"] == "ABORTED"
+
+
+@pytest.mark.parametrize("victim", ["worker", "shepherd", "slurmctld", "slurmd"])
+def test_a_killed_piece_loses_no_job_and_doubles_none(service, worker, cluster, victim):
+    url = service.create(action="sleep", seconds=3)
+    shepherd = service.shepherd(url)
+    attempts = 1
+    if victim == "shepherd":
+        os.kill(shepherd, signal.SIGKILL)
+        attempts = 2
+    elif victim == "worker":
+        worker.kill()
+        worker.wait()
+        service.start_worker()
+    else:
+        cluster.kill(victim)
+        time.sleep(0.5)
+        cluster.start_daemon(victim)
+    state = service.ended(url)
+    assert (state["phase"], state["attempt"]) == ("COMPLETED", attempts), state["error"]
+    if attempts == 2:
+        assert service.ticks(url, 1)[-1] < service.ticks(url, 2)[0]
+    assert not service.processes_of(url)
+
+
+def test_a_job_made_while_slurm_is_away_runs_when_it_is_back(service, worker, cluster):
+    cluster.kill("slurmctld")
+    url = service.create(action="write", text="patience")
+    service.until(lambda: service.state(url)["phase"] == "EXECUTING", "it is in hand")
+    time.sleep(2)
+    cluster.start_daemon("slurmctld")
+    state = service.ended(url)
+    assert (state["phase"], state["attempt"]) == ("COMPLETED", 1)
