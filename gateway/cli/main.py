@@ -49,6 +49,10 @@ def _obscore(name: str) -> object:
 def _tools(args: argparse.Namespace) -> int:
     from uws.tools import commands
 
+    if args.action == "test":
+        from gateway.cli.examples import resolve
+
+        args.resolve = resolve
     return int(getattr(commands, args.action)(args) or 0)
 
 
@@ -127,7 +131,9 @@ def parser() -> argparse.ArgumentParser:
 
     from uws import operating_arguments
 
-    operating_arguments.add_queue(add("queue", _operating("queue"), "Look at queues, pause, drain or resume them."))
+    operating_arguments.add_queue(
+        add("queue", _operating("queue"), "Look at queues, pause, drain or resume them.")
+    )
     operating_arguments.add_gc(
         add("gc", _operating("gc"), "Show (and remove) what jobs left behind; clear expired sessions.")
     )
@@ -161,6 +167,11 @@ def parser() -> argparse.ArgumentParser:
     check = actions.add_parser("check", help="check descriptions; errors name file and line")
     check.add_argument("paths", nargs="*", help="YAML files or folders (default: the site's tools)")
     actions.add_parser("list", help="list the tools and whether they can run here")
+    test = actions.add_parser("test", help="run the examples of the descriptions")
+    test.add_argument("names", nargs="*", help="tools or YAML files (default: all of the site's)")
+    new = actions.add_parser("new", help="begin a new tool: a description and a program that run")
+    new.add_argument("name")
+    new.add_argument("--folder", default="", help="where to write them (default: the site's tools)")
 
     from uws import replay_arguments
 
@@ -178,6 +189,9 @@ def parser() -> argparse.ArgumentParser:
     )
     remote_arguments.add_run(
         add("run", _remote("run"), "Run a tool on a gateway, wait, and fetch its results.")
+    )
+    remote_arguments.add_job(
+        add("job", _remote("job"), "Show, follow, fetch, cancel or repeat a job of a gateway.")
     )
     return top
 

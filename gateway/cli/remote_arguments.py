@@ -36,5 +36,21 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         "parameters", nargs="*", metavar="NAME=VALUE", help="parameters; inputs too (obs=ivo://...)"
     )
     parser.add_argument("--run-id", default="", help="a label for the job list")
+    parser.add_argument(
+        "--file",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="upload a file as this input (repeatable)",
+    )
     parser.add_argument("--no-wait", action="store_true", help="print the job's URL and leave")
+    parser.add_argument("-o", "--output", default="", help="folder for the results (default: the job's id)")
+
+
+def add_job(parser: argparse.ArgumentParser) -> None:
+    """`vogate job ACTION ID`."""
+    _common(parser)
+    actions = ("show", "wait", "results", "log", "cancel", "rerun", "delete")
+    parser.add_argument("action", choices=actions)
+    parser.add_argument("job", help="id or address of the job")
     parser.add_argument("-o", "--output", default="", help="folder for the results (default: the job's id)")

@@ -112,11 +112,11 @@ class Connection:
             with self.open(path, data=body, headers=headers) as response:
                 return response.url
 
-    def download(self, path: str, target: Path) -> int:
+    def download(self, path: str, target: Path, *, data: bytes | None = None) -> int:
         """Save a file, which appears only when it is whole; returns its size."""
         part = target.with_name(f"{target.name}.{os.getpid()}.part")
         size = 0
-        with self.open(path) as response:
+        with self.open(path, data=data) as response:
             expected = response.headers.get("Content-Length")
             try:
                 with part.open("wb") as out:

@@ -1,4 +1,4 @@
-"""`vogate tools check` and `vogate tools list`; `gateway.cli` hands the parsed arguments over."""
+"""`vogate tools check`, `list`, `test` and `new`; `gateway.cli` hands the parsed arguments over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from uws.tools import availability, registry
+from gateway.vo.errors import UsageError
+from uws.tools import availability, registry, template, trial
 from uws.tools.description import Tool
 from uws.tools.exports import parameters_schema
 from uws.tools.loader import DescriptionError, Problem, load
@@ -55,6 +56,50 @@ def list_tools(args: argparse.Namespace) -> int:
     for tool in found:
         marks = [tool.deprecated and "deprecated", "" if tool.available else tool.why_not]
         print(f"{tool.id:32} {tool.title}. {' '.join(filter(None, marks))}".rstrip())
+    return 0
+
+
+def test(args: argparse.Namespace) -> int:
+    """Run the examples of descriptions; 1 if one fails, else 0.
+
+    `args.names` are tools (`name` or `name@version`) or YAML files; without any, all of the site's.
+    `args.resolve` finds inputs that are no files beside the description.
+    """
+    tools = [_named(name) for name in args.names] or [*registry.current().all_versions()]
+    resolve = getattr(args, "resolve", None) or (lambda identifier: None)
+    counts = {"ok": 0, "failed": 0, "skipped": 0}
+    for tool in tools:
+        if not tool.examples:
+            print(f"{tool.id}: has no examples")
+        for example in tool.examples:
+            done = trial.run_example(tool, example, resolve)
+            counts[done.outcome] += 1
+            print(done, flush=True)
+            if done.folder is not None:
+                print(f"    its folder: {done.folder}", file=sys.stderr)
+    print(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
+    return 1 if counts["failed"] else 0
+
+
+def _named(name: str) -> Tool:
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        return registry.get(name)
+    try:
+        tool = load(path)
+    except DescriptionError as error:
+        raise UsageError(str(error)) from None
+    except FileNotFoundError:
+        raise UsageError(f"{name} does not exist.") from None
+    return replace(tool, why_not=availability.why_not(tool))
+
+
+def new(args: argparse.Namespace) -> int:
+    """Write the description and program of a new tool into `args.folder`, by default the site's."""
+    folder = Path(args.folder) if args.folder else registry.current().folder
+    for path in template.make(args.name, folder):
+        print(path)
+    print(f"Next: vogate tools test {folder / args.name}.yaml")
     return 0
 
 

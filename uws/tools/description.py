@@ -162,11 +162,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class Example:
-    """A call that can be shown and tested."""
+    """A call that can be shown and tested (`vogate tools test`)."""
 
     title: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Files beside the description, identifiers, or `archive:<dataproduct_type>` for any observation."""
+    fails: str = ""
+    """What the run says when it fails, where it has to."""
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,7 @@ def _output(name: str, data: dict[str, Any]) -> Output:
 
 def _example(data: dict[str, Any]) -> Example:
     inputs = {role: tuple(items) for role, items in data.get("inputs", {}).items()}
-    return Example(data["title"], data.get("parameters", {}), inputs)
+    return Example(data["title"], data.get("parameters", {}), inputs, data.get("fails", ""))
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:

@@ -143,6 +143,7 @@ DESCRIPTION: dict[str, Any] = {
                         "title": _TEXT,
                         "parameters": {"type": "object"},
                         "inputs": {"type": "object", "additionalProperties": _list_of(_TEXT)},
+                        "fails": _TEXT,
                     },
                     ["title"],
                 )
