@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +18,7 @@ from django.db import transaction
 from gateway.site import JobLimits
 from gateway.vo.caller import Caller
 from gateway.vo.errors import NotAvailable, TooLarge, UsageError
-from uws import storage
+from uws import fetched, storage
 from uws.access import fair_use_digest, session_digest
 from uws.inputs import ResolvedInput, resolve_all
 from uws.kinds import JobKind, kind_of
@@ -37,8 +39,6 @@ UPLOAD_PREFIX = "param:"
 BATCH = "batch"
 """`Job.executor` of requests over many inputs."""
 BLOCK = 1 << 20
-DEFAULT_UPLOAD_BYTES = 200 << 20
-"""Largest uploaded file, unless `[jobs] upload_bytes` of site.toml says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,8 @@ def _check(
     accepted, wanted = kind.validate(parameters, {} if runner else checked, caller, complete=complete)
     wanted = identifiers if runner else {**wanted, job.each: many} if many else wanted
     _check_number(wanted, caller, batch=bool(many))
-    resolved = resolve_all(_without_uploads(wanted, files), caller)
+    fetch = None if runner else partial(fetched.fetch, job, time.monotonic() + fetched.SECONDS)
+    resolved = resolve_all(_without_uploads(wanted, files), caller, fetch)
     return Checked(accepted, _with_uploads(job, wanted, files, resolved))
 
 
@@ -272,7 +273,7 @@ def _with_uploads(
 
 def _store(job: Job, name: str, upload: Upload) -> ResolvedInput:
     """Write an uploaded file into the job's folder, under a name that is safe everywhere."""
-    most = int(settings.SITE.raw.get("jobs", {}).get("upload_bytes", DEFAULT_UPLOAD_BYTES))
+    most = fetched.upload_bytes()
     digest, size = hashlib.sha256(), 0
     try:
         path = storage.fresh_path(job.folder / "inputs", upload.file_name or name)
