@@ -173,8 +173,8 @@ class SlurmExecutor:
         record = storage.read_json(folder / RECORD)
         stopped = (folder / shepherd.STOP_FILE).exists()
         if record is None:
-            if stopped:
-                return False  # never submitted, and never will be
+            if stopped or not (folder / "spec.json").exists():
+                return False  # never submitted, and never will be: stopped, or its worker died while it prepared it
             self._enqueue(folder)
             return True
         self._begin()
@@ -308,7 +308,7 @@ class SlurmExecutor:
         record = storage.read_json(folder / RECORD)
         known = record is not None and self._snapshot is not None and _key(record) in self._snapshot.jobs
         gone = any((folder / name).exists() for name in (shepherd.STOP_FILE, "shepherd.json", "exit.json"))
-        if known or gone or not folder.exists():
+        if known or gone or not (folder / "spec.json").exists():
             with self._lock:
                 self._waiting.pop(folder, None)
             return False

@@ -61,7 +61,6 @@ def run(folder: Path, executor: str, *, jobs: int, rounds: int, seed: int, pause
     """
     chance = random.Random(seed)
     began = time.monotonic()
-    kills: Counter[str] = Counter()
     watcher = Watcher()
     watcher.start()
     with Stage(folder, executor, chance) as stage:
@@ -71,7 +70,6 @@ def run(folder: Path, executor: str, *, jobs: int, rounds: int, seed: int, pause
         for victim in _victims(stage, rounds, chance):
             time.sleep(chance.uniform(0.5, 1.5) * pause)
             stage.kill(victim)
-            kills[victim] += 1
         feeder.join(300)
         _wait(stage)
         watcher.ended.set()
@@ -81,7 +79,7 @@ def run(folder: Path, executor: str, *, jobs: int, rounds: int, seed: int, pause
     return Report(
         executor,
         seed,
-        kills,
+        stage.kills,
         Counter(job["phase"] for job in ended),
         sum(job["attempt"] > 1 for job in ended),
         time.monotonic() - began,

@@ -32,6 +32,10 @@ json.dump([
 """
 
 
+_TAKES_ATTEMPTS = ("worker", "Celery", "Celery process", "slurmctld", "slurmd")
+"""Whose death may truly cost an attempt: one that was not started yet, or that Slurm ended or forgot."""
+
+
 @dataclass
 class Verdict:
     """What went wrong, by invariant, with the jobs' ids; all empty if nothing did."""
@@ -65,6 +69,7 @@ def judge(stage: Stage, wanted: list[Wanted], doubled: set[str]) -> tuple[Verdic
     jobs = jobs_of(stage)
     by_id = {job["id"]: job for job in jobs}
     verdict.lost += [w.id for w in wanted if w.id not in by_id]
+    elsewhere = sum(stage.kills[name] for name in _TAKES_ATTEMPTS)
     leftover = attempts_alive()
     for job in jobs:
         if not job["final"] or job["id"] in leftover or any(a["open"] for a in job["attempts"]):
@@ -75,15 +80,15 @@ def judge(stage: Stage, wanted: list[Wanted], doubled: set[str]) -> tuple[Verdic
             verdict.lost.append(f"{job['id']} has provenance records {job['records']}")
     for want in wanted:
         if want.id in by_id:
-            problem = _untrue(by_id[want.id], want, stage.hit.get(want.id, []))
+            problem = _untrue(by_id[want.id], want, stage.hit.get(want.id, []), elsewhere)
             if problem:
                 verdict.untrue.append(f"{want.id}: {problem}")
     return verdict, jobs
 
 
-def _untrue(job: dict[str, Any], want: Wanted, hit: list[str]) -> str:
+def _untrue(job: dict[str, Any], want: Wanted, hit: list[str], elsewhere: int) -> str:
     """Why the job's end is not the right one."""
-    if job["losses"] > hit.count("shepherd"):
+    if job["losses"] > hit.count("shepherd") + elsewhere:
         return f"{job['losses']} attempts counted as lost, {hit.count('shepherd')} shepherds were killed"
     if job["phase"] == "ERROR" and "lost 3 times" in job["error"]:
         return ""  # true: as many shepherds were killed

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -60,6 +61,7 @@ class Stage:
     cluster: Cluster | None = None
     hit: dict[str, list[str]] = field(default_factory=dict)
     """What was killed of each job: `tool` and `shepherd`."""
+    kills: Counter[str] = field(default_factory=Counter)
 
     def __enter__(self) -> Stage:
         self.service = self._service()
@@ -104,6 +106,7 @@ class Stage:
         return found
 
     def kill(self, name: str) -> None:
+        self.kills[name] += 1
         job = self.victims()[name]()
         if job:
             self.hit.setdefault(job, []).append(name)
