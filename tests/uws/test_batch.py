@@ -159,3 +159,22 @@ def test_the_rest_of_the_gateway_takes_a_parent_for_no_lost_job(client):
     assert (parent.phase, parent.executor) == ("EXECUTING", "batch")
     assert isinstance(etree.tostring(parse(client.get(path(parent)))), bytes)
     assert make_job().executor == "local"
+
+
+def test_pages_fold_the_children_into_the_request(client, user):
+    client.force_login(user)
+    client.defaults["HTTP_ORIGIN"] = "http://testserver"
+    parent = ask(client, "one", "two", PHASE="RUN")
+    child = parent.children.get(child_number=2)
+    page = client.get("/jobs/").content.decode()
+    assert f"?parent={parent.pk}" in page
+    assert child.pk not in page
+    folded = client.get("/jobs/", {"parent": parent.pk}).content.decode()
+    assert all(one.pk in folded for one in parent.children.all())
+    controller.abort(child)
+    parent = work(parent, seconds=60)
+    assert "1 of 2 failed" in client.get(parent.page_url).content.decode()
+    answer = client.post(parent.page_url, {"action": "rerun"})
+    again = Job.objects.get(pk=answer["Location"].strip("/").rpartition("/")[2])
+    assert (again.is_batch, again.children.count()) == (True, 1)
+    assert parent.pk in client.get(child.page_url).content.decode()

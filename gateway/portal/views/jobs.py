@@ -22,7 +22,7 @@ from gateway.vo.caller import Caller
 from gateway.vo.errors import GatewayError, UsageError
 from gateway.vo.sessions import caller_of
 from provenance.models import Activity
-from uws import controller
+from uws import batch, controller
 from uws.access import get_job, jobs_of
 from uws.logs import tail
 from uws.models import Job
@@ -42,11 +42,19 @@ def jobs(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _act_on_many(request)
     mine = jobs_of(caller_of(request))
-    chosen = _filtered(mine, request).annotate(result_count=Count("results")).order_by("-creation_time", "id")
+    parent = request.GET.get("parent")
+    # The jobs of a request over many inputs are folded into it.
+    mine = mine.filter(parent=parent) if parent else mine.filter(parent=None)
+    chosen = (
+        _filtered(mine, request)
+        .annotate(result_count=Count("results", distinct=True), child_count=Count("children", distinct=True))
+        .order_by("-creation_time", "id")
+    )
     page = Paginator(chosen, PAGE_ROWS).get_page(request.GET.get("page"))
     kept = [(name, value) for name, values in request.GET.lists() if name != "page" for value in values]
     context = {
         "page": page,
+        "parent": parent,
         "rows": [_row(job) for job in page],
         "filters": _filters(mine, request),
         "is_filtered": any(request.GET.get(name) for name in ("phase", "tool", "q")),
@@ -182,6 +190,9 @@ def _act(request: HttpRequest, found: Job) -> HttpResponse:
         return HttpResponseRedirect(reverse("portal:jobs"), status=303)
     if action == "abort":
         controller.abort(found)
+    elif action == "rerun":
+        again = batch.rerun(found, caller_of(request), base_url=base_url(request))
+        return HttpResponseRedirect(again.page_url, status=303)
     elif action == "run":
         _start(request, found, caller_of(request))
     else:
