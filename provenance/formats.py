@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from gateway.vo.errors import UsageError
 from provenance.records import Document, EntityRecord
 from provenance.serialise import Flavour, default_link, prov_json, prov_n, prov_xml
-from provenance.serialise.graph import lineage_svg
+from provenance.serialise.graph import graph_json, graph_of, lineage_svg
 
 __all__ = ["FORMS", "Form", "base_url", "by_name", "page_of", "respond"]
 
@@ -71,6 +72,10 @@ def _votable(document: Document, base: str, flavour: Flavour) -> str:
     return prov_votable(document, base)
 
 
+def _graph(document: Document, base: str, flavour: Flavour) -> str:
+    return json.dumps(graph_json(graph_of(document, page_of, agents=True)))
+
+
 def _png(document: Document, base: str, flavour: Flavour) -> bytes:
     from provenance.serialise import pictures
 
@@ -97,6 +102,7 @@ _ALL = (
     ),
     Form("TURTLE", "text/turtle; charset=utf-8", "ttl", _turtle, ("ttl", "rdf", "prov-o")),
     Form("JSON-LD", "application/ld+json", "jsonld", _json_ld, ("jsonld",)),
+    Form("GRAPH", "application/json", "graph", _graph, ("nodes",)),
     Form("SVG", "image/svg+xml; charset=utf-8", "svg", _svg, ("prov-svg",)),
     Form("PNG", "image/png", "png", _png, ("prov-png",)),
     Form("PDF", "application/pdf", "pdf", _pdf, ("prov-pdf",)),

@@ -9,7 +9,7 @@ from provenance import provsap, views
 app_name = "provenance"
 urlpatterns: list[URLPattern | URLResolver] = [
     re_path(
-        r"^(?P<job_id>[A-Za-z0-9-]{1,60})\.(?P<form>json|provn|xml|svg|vot|ttl|jsonld|png|pdf)$",
+        r"^(?P<job_id>[A-Za-z0-9-]{1,60})\.(?P<form>json|provn|xml|svg|vot|ttl|jsonld|png|pdf|graph)$",
         views.job_provenance,
         name="job",
     ),

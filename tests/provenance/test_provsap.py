@@ -154,8 +154,14 @@ def test_every_format_is_answered_as_what_it_says(client, chain, form, mime):
     assert {"png": b"\x89PNG", "pdf": b"%PDF"}.get(form, body[:4]) == body[:4]
 
 
+def test_the_graph_for_scripts_has_nodes_and_edges(client, chain):
+    found = ask(client, ID=JOBS[2], DEPTH="ALL", RESPONSEFORMAT="graph").json()
+    assert {node["kind"] for node in found["nodes"]} == {"activity", "entity", "agent"}
+    assert all({"source", "target", "relation"} <= set(edge) for edge in found["edges"])
+
+
 def test_nothing_withheld_is_in_any_format(client, chain):
-    for form in ("json", "xml", "prov-n", "votable", "ttl", "json-ld", "svg"):
+    for form in ("json", "xml", "prov-n", "votable", "ttl", "json-ld", "svg", "graph"):
         text = ask(client, ID=JOBS[2], DEPTH="ALL", RESPONSEFORMAT=form).content.decode()
         for secret in ("private 0", "private 1", JOBS[0], "secret0", f"user:{chain.users[0].pk}"):
             assert secret not in text, form
