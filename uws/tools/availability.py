@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import subprocess
+from collections.abc import Sequence
 
 from uws.tools.description import Tool
 
@@ -14,7 +16,13 @@ def why_not(tool: Tool) -> str:
 
     Modules are looked for, not imported: gammapy alone takes seconds.
     """
-    modules = [name for name in tool.modules if not _has_module(name)]
+    if tool.python:
+        fault = _why_no_environment(tool)
+        if fault:
+            return fault
+        modules = _missing_in(tool.interpreter, tool.modules)
+    else:
+        modules = [name for name in tool.modules if not _has_module(name)]
     programs = [name for name in _programs(tool) if shutil.which(name) is None]
     reasons = []
     if modules:
@@ -37,6 +45,29 @@ def _has_module(name: str) -> bool:
         return importlib.util.find_spec(name.split(".")[0]) is not None
     except (ImportError, ValueError):
         return False
+
+
+def _why_no_environment(tool: Tool) -> str:
+    if os.access(tool.interpreter, os.X_OK):
+        return ""
+    return f"The tool's environment is not there: {tool.python} is no program."
+
+
+_LOOK = "import importlib.util as u, sys; print(*(n for n in sys.argv[1:] if u.find_spec(n) is None))"
+
+
+def _missing_in(interpreter: str, modules: Sequence[str]) -> list[str]:
+    """Which modules an environment of its own lacks; asked by running its interpreter."""
+    if not modules:
+        return []
+    top = [name.split(".")[0] for name in modules]
+    try:
+        done = subprocess.run(
+            [interpreter, "-I", "-c", _LOOK, *top], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return top
+    return done.stdout.split()
 
 
 def _list(names: list[str]) -> str:

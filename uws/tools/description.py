@@ -197,6 +197,8 @@ class Tool:
     """Python modules that the tool needs."""
     programs: tuple[str, ...] = ()
     """Programs that must be on PATH."""
+    python: str = ""
+    """Interpreter of the tool's own environment, relative to its folder or absolute; empty for ours."""
     access: Access = Access.EVERYONE
     groups: tuple[str, ...] = ()
     default: bool = False
@@ -217,6 +219,14 @@ class Tool:
     @property
     def available(self) -> bool:
         return not self.why_not
+
+    @property
+    def interpreter(self) -> str:
+        """The Python that runs the tool: its own environment's, else this one.
+
+        The path is kept as it is: a virtual environment's interpreter is known by the name it is called by.
+        """
+        return str(self.folder / self.python) if self.python else sys.executable
 
     @property
     def main_output(self) -> Output | None:
@@ -308,7 +318,7 @@ class Tool:
         values: Mapping[str, Any] | None = None,
         inputs: Mapping[str, Sequence[str]] | None = None,
         *,
-        python: str = sys.executable,
+        python: str = "",
         tool_folder: Path | str | None = None,
     ) -> list[str]:
         """The argument list of a run; it is never joined or seen by a shell.
@@ -320,9 +330,9 @@ class Tool:
         inputs
             Paths by role, for `{input.role}`.
         python, tool_folder
-            What `{python}` and `{tool_folder}` stand for.
+            What `{python}` and `{tool_folder}` stand for: by default the tool's interpreter and its folder.
         """
-        words = {"python": python, "tool_folder": str(tool_folder or self.folder)}
+        words = {"python": python or self.interpreter, "tool_folder": str(tool_folder or self.folder)}
         return expand(self.argv, words, values or {}, inputs or {})
 
     def refusal(self, caller: Caller) -> str:

@@ -7,6 +7,7 @@ input parameters in the GROUP `inputParams`.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from lxml import etree
 
@@ -59,7 +60,8 @@ def service_votable(tool: Tool, base_url: str) -> bytes:
 
 def document(resource: etree._Element) -> bytes:
     """A VOTable 1.4 with this RESOURCE."""
-    root = etree.Element(f"{{{NAMESPACE}}}VOTABLE", {"version": "1.4"}, nsmap={None: NAMESPACE})
+    namespaces: Any = {None: NAMESPACE}  # the stubs know no default namespace
+    root = etree.Element(f"{{{NAMESPACE}}}VOTABLE", {"version": "1.4"}, nsmap=namespaces)
     root.append(resource)
     etree.cleanup_namespaces(root)
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)

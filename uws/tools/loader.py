@@ -132,6 +132,7 @@ def _tool(data: dict[str, Any], path: Path) -> Tool:
         files=files,
         modules=tuple(requires.get("modules", ())),
         programs=tuple(requires.get("programs", ())),
+        python=data.get("python", ""),
         access=Access.GROUPS if groups else Access(access),
         groups=groups,
         default=data.get("default", False),

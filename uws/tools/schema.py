@@ -103,6 +103,7 @@ DESCRIPTION: dict[str, Any] = {
             "reference": _TEXT,
             "argv": {"type": "array", "items": _TEXT, "minItems": 1},
             "files": _list_of(_TEXT),
+            "python": {"type": "string", "minLength": 1},
             "requires": _object({"modules": _list_of(_TEXT), "programs": _list_of(_TEXT)}),
             "access": {
                 "anyOf": [
