@@ -10,6 +10,7 @@ from gateway.site import SiteError
 from tests.uws.builders import make_job, make_worker, step_until
 from uws import executors, sweeper
 from uws.models import Job
+from uws.slurm import SlurmExecutor
 
 SITE = """
 [executors]
@@ -82,3 +83,10 @@ def test_jobs_of_an_executor_that_the_site_gave_up_run_where_their_tool_runs_now
     step_until(worker, job, lambda job: job.is_final)
     worker.shut_down()
     assert (job.phase, job.executor) == ("COMPLETED", "local")
+
+
+def test_an_attempt_whose_worker_died_before_it_was_prepared_is_not_waited_for(tmp_path):
+    config = executors.ExecutorConfig("slurm", executors.ExecutorType.SLURM)
+    slurm = SlurmExecutor(config)
+    assert not slurm.alive(tmp_path / "attempt-1")
+    slurm.close()
