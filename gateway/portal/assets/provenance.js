@@ -225,7 +225,9 @@ class GraphPage {
     const ids = side ? this.visible.get(this.selected)[side] : this.picture.nodes.map((node) => node.id);
     const distance = (id) => {
       const { x, y } = this.plan.at.get(id);
-      return side ? Math.abs(x - here.x) + Math.abs(y - here.y) : Math.abs(y - here.y);
+      if (!side) return Math.abs(y - here.y);
+      const leadsOn = this.lineage.total(id, side) > 0 ? 0 : 1e6; // first along the chain
+      return leadsOn + Math.abs(x - here.x) + Math.abs(y - here.y);
     };
     const down = key === "ArrowDown" ? 1 : -1;
     const candidates = ids.filter((id) => {

@@ -22,6 +22,7 @@ from provenance import access, formats, models, reader
 from provenance.lineage import Node
 from provenance.records import ActivityRecord
 from uws.models import Job
+from uws.phases import FINAL, Phase
 
 PAGE_ROWS = 50
 SAME_BYTES = 50
@@ -148,11 +149,17 @@ def graph(request: HttpRequest) -> JsonResponse:
 
 
 def downloads(job_id: str) -> list[tuple[str, str]]:
-    """The forms in which a job's provenance can be had, with their addresses."""
-    return [
+    """The forms in which a job's provenance can be had, with their addresses.
+
+    The RO-Crate is among them while the job has its results.
+    """
+    found = [
         (form.name, reverse("provenance:job", args=[job_id, form.extension]))
         for form in formats.FORMS.values()
     ]
+    if Job.objects.filter(pk=job_id, phase__in=FINAL).exclude(phase=Phase.ARCHIVED).exists():
+        found.insert(0, ("RO-Crate (zip)", reverse("ro-crate", args=[job_id])))
+    return found
 
 
 def _graph(request: HttpRequest, start: Node) -> dict[str, Any]:
