@@ -80,6 +80,19 @@ class CompiledQuery:
         query = ir.Query(body, (count.meta,), ("c1",), named=self._query.named)
         return self._again(query, (count.meta,))
 
+    def written_by(self, emitter: Emitter, maxrec: int | None = None) -> CompiledQuery:
+        """The same query in the SQL of another database.
+
+        Raises
+        ------
+        QueryError
+            If that database does not have what the query needs.
+        """
+        assert self._query is not None
+        limit = None if maxrec is None else maxrec + 1
+        names = tuple(column.name for column in self.columns)
+        return replace(self, sql=emitter.statement(self._query, names, limit))
+
     def _again(self, query: ir.Query, columns: tuple[Column, ...]) -> CompiledQuery:
         sql = Emitter().statement(query, tuple(column.name for column in columns))
         return CompiledQuery(sql, columns, self.tables, self.select_top, query)

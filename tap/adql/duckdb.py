@@ -106,7 +106,14 @@ def source_name(schema: str, table: str) -> str:
 
 
 class Emitter:
-    """SQL of queries and expressions."""
+    """SQL of queries and expressions; a dialect overrides the tables and the few methods that differ."""
+
+    types = TYPES
+    templates = TEMPLATES
+    calls: dict[str, Callable[..., str]] = dict(spatial_duckdb.CALLS)
+    emitters: dict[type, Callable[..., str]]
+    spreads = True
+    """Whether joins by position go over HEALPix cells (crossmatch_duckdb.py)."""
 
     def __init__(self) -> None:
         self.stored: set[str] = set()
@@ -179,7 +186,7 @@ class Emitter:
                 inner = f"q.{quoted(old)}"
                 kind = kind_of(column)
                 if kind in (Kind.INTEGER, Kind.REAL):
-                    inner = f"CAST({inner} AS {TYPES[column.datatype]})"
+                    inner = f"CAST({inner} AS {self.types[column.datatype]})"
                 columns.append(f"{inner} AS {quoted(new)}")
             sides.append(f"(SELECT {', '.join(columns)} FROM ({self.query(side)}) AS q)")
         names = ", ".join(quoted(name) for name in query.names)
@@ -190,7 +197,7 @@ class Emitter:
         body = query.body
         assert isinstance(body, ir.Select)
         outside, self.indexes = self.indexes, True
-        match = crossmatch_duckdb.of_list(body.sources, body.where)
+        match = crossmatch_duckdb.of_list(body.sources, body.where) if self.spreads else None
         sources = ", ".join(self.source(source, match) for source in body.sources)
         where = f" WHERE {self._condition(body.where, match)}" if body.where is not None else ""
         self.indexes = not body.grouped
@@ -208,7 +215,7 @@ class Emitter:
         if isinstance(key, ir.Ref) and key.kind is Kind.TIMESTAMP:
             return self._name(key)
         text = self.value(key)
-        return f"CAST({text} AS {TYPES[key.meta.datatype]})" if isinstance(key, ir.Const) else text
+        return f"CAST({text} AS {self.types[key.meta.datatype]})" if isinstance(key, ir.Const) else text
 
     def _order(self, query: ir.Query) -> str:
         if not query.order_by:
@@ -237,12 +244,12 @@ class Emitter:
     def source(self, source: ir.Source, match: crossmatch_duckdb.Match | None = None) -> str:
         """One item of FROM; one that `match` spreads has a row for each cell that it reaches."""
         if isinstance(source, ir.JoinSource):
-            match = crossmatch_duckdb.of_join(source)
+            match = crossmatch_duckdb.of_join(source) if self.spreads else None
             kind = {"INNER": "JOIN"}.get(source.kind, f"{source.kind} JOIN")
             left, right = self.source(source.left, match), self.source(source.right, match)
             return f"({left} {kind} {right} ON {self._condition(source.on, match)})"
         if isinstance(source, ir.TableSource):
-            text = source_name(source.schema, source.table)
+            text = self.table(source)
         elif isinstance(source, ir.NamedSource):
             text = quoted(source.name)
         else:
@@ -250,6 +257,13 @@ class Emitter:
         if match is not None and match.spread == source.alias:
             text = crossmatch_duckdb.spread(self, match, text)
         return f"{text} AS {source.alias}"
+
+    def table(self, source: ir.TableSource) -> str:
+        """A stored or uploaded table."""
+        return source_name(source.schema, source.table)
+
+    def literal(self, value: int | float | str | None) -> str:
+        return literal(value)
 
     def _condition(self, condition: ir.Expr, match: crossmatch_duckdb.Match | None) -> str:
         text = self.value(condition)
@@ -267,11 +281,11 @@ class Emitter:
         stored = isinstance(expr, ir.Ref) and expr.source in self.stored
         if stored or expr.kind.is_geometry or expr.kind is Kind.OTHER:
             return text
-        return f"CAST({text} AS {TYPES[expr.meta.datatype]})"
+        return f"CAST({text} AS {self.types[expr.meta.datatype]})"
 
     def value(self, expr: ir.Expr) -> str:
         """An expression in parentheses or otherwise safe to stand in another."""
-        text = _EMIT[type(expr)](self, expr)
+        text = self.emitters[type(expr)](self, expr)
         return self._bounded(text)
 
     def _bounded(self, text: str) -> str:
@@ -280,7 +294,7 @@ class Emitter:
         return text
 
     def _const(self, expr: ir.Const) -> str:
-        return literal(expr.value)
+        return self.literal(expr.value)
 
     def _name(self, expr: ir.Ref) -> str:
         return f"{expr.source}.{quoted(expr.name)}"
@@ -288,21 +302,21 @@ class Emitter:
     def _ref(self, expr: ir.Ref) -> str:
         text = self._name(expr)
         if expr.prefix:
-            return f"({literal(expr.prefix)} || {text})"
+            return f"({self.literal(expr.prefix)} || {text})"
         return f"CAST({text} AS TIMESTAMP)" if expr.kind is Kind.TIMESTAMP else text
 
     def _call(self, expr: ir.Call) -> str:
         if expr.op == "cast":
-            return f"CAST({self.value(expr.args[0])} AS {TYPES[str(expr.extra)]})"
+            return f"CAST({self.value(expr.args[0])} AS {self.types[str(expr.extra)]})"
         if expr.op == "coalesce":
             return f"coalesce({', '.join(self.value(arg) for arg in expr.args)})"
         if expr.op == "to_text":
             return self._to_text(expr)
-        special = spatial_duckdb.CALLS.get(expr.op)
+        special = self.calls.get(expr.op)
         if special is not None:
             return special(self, expr)
-        extra = literal(expr.extra) if isinstance(expr.extra, int | float) else ""
-        return TEMPLATES[expr.op].format(*(self.value(arg) for arg in expr.args), extra=extra)
+        extra = self.literal(expr.extra) if isinstance(expr.extra, int | float) else ""
+        return self.templates[expr.op].format(*(self.value(arg) for arg in expr.args), extra=extra)
 
     def _to_text(self, expr: ir.Call) -> str:
         text = f"CAST({self.value(expr.args[0])} AS VARCHAR)"
@@ -317,13 +331,25 @@ class Emitter:
         for op, arg, value in zip(expr.ops, expr.args[1:], values[1:]):
             exact = exact and arg.kind is Kind.INTEGER
             if op == "/" and exact:
-                # Integer division truncates toward zero; by zero it gives NULL.
-                total = f"({total} // nullif({value}, 0))"
+                total = self.quotient(total, value)
+            elif op == "/":
+                total = self.real_quotient(total, value)
             elif op == "^":
-                total = f"xor({total}, {value})"
+                total = self.exclusive_or(total, value)
             else:
                 total = f"({total} {op} {value})"
         return total
+
+    def quotient(self, a: str, b: str) -> str:
+        """Integers divided: truncated toward zero, NULL for a division by zero."""
+        return f"({a} // nullif({b}, 0))"
+
+    def real_quotient(self, a: str, b: str) -> str:
+        """Numbers divided: infinite or NaN for a division by zero."""
+        return f"({a} / {b})"
+
+    def exclusive_or(self, a: str, b: str) -> str:
+        return f"xor({a}, {b})"
 
     def _aggregate(self, expr: ir.Aggregate) -> str:
         if not expr.args:
@@ -337,7 +363,7 @@ class Emitter:
             return self._histogram(value, expr.args[1:])
         text = f"{expr.op.lower()}({distinct}{value})"
         if expr.op == "SUM":
-            return f"CAST({text} AS {TYPES[expr.meta.datatype]})"
+            return f"CAST({text} AS {self.types[expr.meta.datatype]})"
         return text
 
     def _histogram(self, value: str, args: tuple[ir.Expr, ...]) -> str:
@@ -346,10 +372,10 @@ class Emitter:
         assert isinstance(low, float)
         assert isinstance(high, float)
         assert isinstance(bins, int)
-        width = literal((high - low) / bins)
+        width = self.literal((high - low) / bins)
         bin_ = (
-            f"CASE WHEN {value} < {literal(low)} THEN 0 WHEN {value} >= {literal(high)} THEN {bins + 1} "
-            f"ELSE least({bins}, 1 + CAST(floor(({value} - {literal(low)}) / {width}) AS INTEGER)) END"
+            f"CASE WHEN {value} < {self.literal(low)} THEN 0 WHEN {value} >= {self.literal(high)} THEN {bins + 1} "
+            f"ELSE least({bins}, 1 + CAST(floor(({value} - {self.literal(low)}) / {width}) AS INTEGER)) END"
         )
         counts = f"histogram(CASE WHEN {value} IS NOT NULL THEN {bin_} END)"
         return f"list_transform(range(0, {bins + 2}), lambda i: coalesce(CAST(({counts})[CAST(i AS INTEGER)] AS BIGINT), 0))"
@@ -379,7 +405,10 @@ class Emitter:
             return f"({value} {negated}BETWEEN {rest[0]} AND {rest[1]})"
         if expr.op == "IN":
             return f"({value} {negated}IN ({', '.join(rest)}))"
-        return f"({value} {negated}{expr.op} {rest[0]})"
+        return self.like(value, f"{negated}{expr.op}", rest[0])
+
+    def like(self, value: str, operator: str, pattern: str) -> str:
+        return f"({value} {operator} {pattern})"
 
     def _query_test(self, expr: ir.QueryTest) -> str:
         if expr.value is None:
@@ -391,7 +420,7 @@ def _direction(key: ir.SortKey) -> str:
     return " DESC NULLS LAST" if key.descending else " ASC NULLS LAST"
 
 
-_EMIT: dict[type, Callable[..., str]] = {
+Emitter.emitters = {
     **spatial_duckdb.EMIT,
     ir.Const: Emitter._const,
     ir.Ref: Emitter._ref,

@@ -50,7 +50,7 @@ def double(emitter: Emitter, expr: Expr) -> str:
     if value is not None:
         return number(value)
     text = emitter.value(expr)
-    return text if expr.meta.datatype == "double" else f"CAST({text} AS DOUBLE)"
+    return text if expr.meta.datatype == "double" else f"CAST({text} AS {emitter.types['double']})"
 
 
 # Geometries as values
