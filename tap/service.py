@@ -27,6 +27,8 @@ log = logging.getLogger("vogate.query")
 slow = logging.getLogger("vogate.slow")
 
 SLOW_SECONDS = 10.0
+FEW_ROWS = 20_000
+"""Results of at most so many rows are collected before they are sent, which saves planning them twice."""
 AHEAD = 0.005
 """Seconds to wait for the end of a result after its first batch: most results are that short."""
 
@@ -250,6 +252,7 @@ def open_query(
         patience=seconds if background else QUEUE,
         on_leave=on_leave,
         text=text,
+        few=min(rows, page.limit if page is not None else rows) <= FEW_ROWS,
     )
 
 
@@ -269,6 +272,7 @@ def _start(
     patience: float = QUEUE,
     on_leave: OnLeave | None = None,
     text: str = "",
+    few: bool = False,
 ) -> Result:
     """Compile a query for the archive as it is now, and run it; once more if that is replaced meanwhile."""
     manifest = archive.ready()
@@ -285,6 +289,7 @@ def _start(
                 patience=patience,
                 on_leave=on_leave,
                 key=fair_use_key(caller) if lane is Lane.SHORT else "",
+                gather=few,
             )
             return Result(answer, query, manifest, maxrec, asked=f"{caller.label}: {text}")
         except EngineError as error:
@@ -328,6 +333,7 @@ def count(text: str, caller: Caller, *, maxrec: int | None = None, seconds: floa
         seconds=seconds or limits.sync_seconds,
         uploads={},
         text=text,
+        few=True,
     ) as result:
         table = pa.Table.from_batches(list(result.batches()))
     return min(int(table.column(0)[0].as_py()), rows)

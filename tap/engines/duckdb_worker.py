@@ -123,11 +123,12 @@ class Uploads:
         self.names.clear()
 
 
-def answer(sock: socket.socket, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Run one query and stream its batches; a failure of the query becomes a FAILURE frame."""
+def answer(sock: socket.socket, connection: duckdb.DuckDBPyConnection, sql: str, *, gather: bool) -> None:
+    """Run one query and send its batches; a failure of the query becomes a FAILURE frame."""
     try:
-        # `sql` streams, where `execute` would collect everything first.
-        reader = connection.sql(sql).to_arrow_reader(BATCH_ROWS)
+        # `sql` streams but plans everything twice; `execute` collects all rows first.
+        source = connection.execute(sql) if gather else connection.sql(sql)
+        reader = source.to_arrow_reader(BATCH_ROWS)
         wire.send(sock, wire.SCHEMA, reader.schema.serialize())
         for batch in reader:
             if batch.num_rows:
@@ -154,13 +155,13 @@ def serve(sock: socket.socket, connection: duckdb.DuckDBPyConnection) -> None:
                 uploads.add(name, pa.ipc.open_stream(pa.py_buffer(rows)).read_all())
             except (duckdb.Error, pa.ArrowException, MemoryError) as error:
                 refused = f"The uploaded table {name} could not be taken in: {error}"
-        elif kind == wire.QUERY:
+        elif kind in (wire.QUERY, wire.GATHER):
             INTERRUPTS.begin(connection)
             if refused:
                 failure = {"kind": "Upload", "message": refused}
                 wire.send(sock, wire.FAILURE, json.dumps(failure).encode())
             else:
-                answer(sock, connection, payload.decode())
+                answer(sock, connection, payload.decode(), gather=kind == wire.GATHER)
             INTERRUPTS.end()
             uploads.clear()
             refused = ""

@@ -119,11 +119,11 @@ class Answer:
         self.idle_since: float | None = None
         self.schema: pa.Schema
 
-    def start(self, sql: str, uploads: Mapping[str, pa.Table]) -> None:
+    def start(self, sql: str, uploads: Mapping[str, pa.Table], *, gather: bool = False) -> None:
         """Send the query and wait for the shape of its result."""
         try:
             self._await_worker()
-            self._timed(lambda: self._send(sql, uploads))
+            self._timed(lambda: self._send(sql, uploads, wire.GATHER if gather else wire.QUERY))
             kind, payload = self._next_frame()
             if kind != wire.SCHEMA:
                 raise NotAvailable("The query engine gave no answer.")
@@ -140,7 +140,7 @@ class Answer:
                 raise self._error() from None
             raise
 
-    def _send(self, sql: str, uploads: Mapping[str, pa.Table]) -> None:
+    def _send(self, sql: str, uploads: Mapping[str, pa.Table], kind: bytes) -> None:
         sock = self.worker.socket
         for name, table in uploads.items():
             sink = pa.BufferOutputStream()
@@ -149,7 +149,7 @@ class Answer:
             wire.send(sock, wire.UPLOAD, json.dumps({"name": name}).encode())
             wire.send(sock, wire.ROWS, sink.getvalue())
         self.worker.begin()
-        wire.send(sock, wire.QUERY, sql.encode())
+        wire.send(sock, kind, sql.encode())
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         try:
@@ -311,6 +311,7 @@ class Pool:
         patience: float = QUEUE,
         on_leave: Callable[[Callable[[], object]], object] | None = None,
         key: str = "",
+        gather: bool = False,
     ) -> Answer:
         """Start a query; returns when the engine has begun to answer.
 
@@ -330,6 +331,8 @@ class Pool:
             Called with a function that stops the query, before it begins to wait for a worker.
         key
             Whose query it is, for the limits of one caller; '' for nobody's.
+        gather
+            There are few rows at most: collecting them first is faster than streaming.
 
         Raises
         ------
@@ -346,7 +349,7 @@ class Pool:
             answer = self._admit(version, files, seconds, lane, patience, key, leaving)
             leaving.attach(answer)
             try:
-                answer.start(sql, uploads or {})
+                answer.start(sql, uploads or {}, gather=gather)
             except WorkerDied:
                 # A worker that goes at once was dying already, which shows only when it is used.
                 if time.monotonic() - begun > AT_ONCE:

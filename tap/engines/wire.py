@@ -18,6 +18,8 @@ BUFFER = 1 << 20
 UPLOAD = b"U"
 """JSON of the table's name, then the frame ROWS with an Arrow IPC stream."""
 QUERY = b"Q"
+GATHER = b"G"
+"""A query with few rows, which is answered faster if they are collected first."""
 # Worker to master.
 READY = b"R"
 SCHEMA = b"S"
