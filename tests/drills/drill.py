@@ -13,7 +13,7 @@ from tests.drills import load
 from tests.drills.judge import Verdict, jobs_of, judge
 from tests.drills.stage import Stage, attempts_alive
 
-PATIENCE = 90.0
+PATIENCE = 180.0
 """Seconds without any job's end after which the rest counts as stuck."""
 
 

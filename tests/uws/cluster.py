@@ -31,7 +31,7 @@ SlurmctldPort={ctl_port}
 SlurmdPort={d_port}
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/run/munge.socket
+AuthInfo=socket={folder}/run/munge.socket,cred_expire=5
 CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
