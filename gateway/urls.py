@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from gateway.health import healthz, readyz
 from provenance.urls import provsap_urlpatterns
+from tap.operator_views import prometheus
 from uws import rocrate
 from uws.status import status
 from uws.urls import api_urlpatterns
@@ -14,6 +15,7 @@ urlpatterns = [
     path("readyz", readyz),
     path("status/", status, name="status"),
     path("tap/", include("tap.urls")),
+    path("metrics", prometheus),
     path("scs/", include("tap.cone_urls")),
     path("uws/", include("uws.urls")),
     path("api/v1/", include("gateway.api.urls")),

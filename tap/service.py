@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 
 from gateway.vo.caller import Caller
 from gateway.vo.columns import Column, Table
-from gateway.vo.errors import GatewayError, QueryError, TooLarge
-from tap import adql, archive, live, workers
+from gateway.vo.errors import Busy, GatewayError, QueryError, TooLarge
+from tap import adql, archive, live, metrics, workers
 from tap.archive import Manifest
 from tap.arrowtypes import arrow_type, conform, reconcile_schema
-from tap.engines.pool import QUEUE, Answer, EngineError, Lane
+from tap.engines.pool import QUEUE, Answer, EngineError, Lane, QueryCancelled, TimeLimit, WorkerDied
 from tap.engines.worker import StartFailed
 
 OnLeave = Callable[[Callable[[], object]], object]
@@ -80,6 +80,7 @@ class Result:
         asked: str = "",
     ) -> None:
         self._asked = asked
+        self._failed = ""
         self._answer = answer
         self._sql = query.sql
         self._begun = time.monotonic()
@@ -116,8 +117,13 @@ class Result:
                 return None
             return conform(batch, self.columns)
         except EngineError as error:
+            self._failed = "error"
             raise explain(error, self._sql) from error
+        except GatewayError as error:
+            self._failed = _outcome(error)
+            raise
         except pa.ArrowException as error:
+            self._failed = "error"
             raise QueryError(f"A value of the result does not fit its type: {error}") from error
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -152,6 +158,9 @@ class Result:
 
     def close(self) -> None:
         self._answer.close()
+        if self._sql:
+            outcome = self._failed or ("ok" if self.finished or self.overflow else "cancelled")
+            metrics.count_query(outcome, time.monotonic() - self._begun)
         if self._sql and (taken := time.monotonic() - self._begun) > SLOW_SECONDS:
             slow.warning("%.1f s, %s", taken, " ".join(self._asked.split())[:2000])
             log.debug("its SQL: %s", self._sql[:4000])
@@ -164,6 +173,12 @@ class Result:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _outcome(error: GatewayError) -> str:
+    """What the metrics call a failure."""
+    kinds = {QueryCancelled: "cancelled", TimeLimit: "timeout", Busy: "busy", WorkerDied: "died"}
+    return next((name for kind, name in kinds.items() if isinstance(error, kind)), "error")
 
 
 def _as_unicode(column: Column, array: pa.Array) -> Column:
@@ -275,6 +290,7 @@ def _start(
     few: bool = False,
 ) -> Result:
     """Compile a query for the archive as it is now, and run it; once more if that is replaced meanwhile."""
+    begun = time.monotonic()
     manifest = archive.ready()
     while True:
         query = compiled(manifest)
@@ -293,12 +309,16 @@ def _start(
             )
             return Result(answer, query, manifest, maxrec, asked=f"{caller.label}: {text}")
         except EngineError as error:
+            metrics.count_query("error", time.monotonic() - begun)
             raise explain(error, query.sql) from error
         except StartFailed:
             newer = archive.current()
             if newer.version == manifest.version:
                 raise
             manifest = newer  # published anew between reading the manifest and opening its files
+        except GatewayError as error:
+            metrics.count_query(_outcome(error), time.monotonic() - begun)
+            raise
 
 
 def fetch(
@@ -337,6 +357,26 @@ def count(text: str, caller: Caller, *, maxrec: int | None = None, seconds: floa
     ) as result:
         table = pa.Table.from_batches(list(result.batches()))
     return min(int(table.column(0)[0].as_py()), rows)
+
+
+def plan(text: str, caller: Caller) -> str:
+    """The SQL of a query and the engine's plan for it; the query is not run."""
+    limits = workers.query_settings()
+    manifest = archive.ready()
+    query = adql.compile_query(text, manifest.schemas, maxrec=limits.default_maxrec)
+    try:
+        answer = workers.pool().run(
+            f"EXPLAIN {query.sql}",
+            manifest.version,
+            workers.attached(manifest),
+            seconds=limits.sync_seconds,
+            uploads=live.rows(query.tables, caller),
+            gather=True,
+        )
+        rows = [row for batch in answer for row in batch.column(batch.num_columns - 1).to_pylist()]
+    except EngineError as error:
+        raise explain(error, query.sql) from error
+    return "\n".join([query.sql, "", *map(str, rows)]) + "\n"
 
 
 _FAULTS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from tap import views
+from tap import operator_views, views
 from uws.urls import job_urls
 
 app_name = "tap"
@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tables", views.tables, name="tables"),
     path("tables/<str:name>", views.table, name="table"),
     path("tables/<str:name>/moc", views.moc, name="moc"),
+    path("explain", operator_views.explain, name="explain"),
     path("examples", views.examples, name="examples"),
     *job_urls("tap"),
 ]
