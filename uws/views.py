@@ -87,7 +87,14 @@ def jobs(request: HttpRequest, tool: str) -> HttpResponseBase:
     if wants_page(request):
         return see_other(f"{links.base_url(request)}/jobs/")
     caller = caller_of(request)
-    rows = _filtered(request, jobs_of(caller).filter(tool_name=kind.name))
+    parent = Parameters(request.GET).get("PARENT")
+    # Whoever may use a request may list its jobs, also where only its address leads to it.
+    mine = (
+        get_job(parent, caller, tool=kind.name).children.all()
+        if parent
+        else jobs_of(caller).filter(parent=None)
+    )
+    rows = _filtered(request, mine.filter(tool_name=kind.name, deleted_at__isnull=True))
     collection = f"{links.base_url(request)}/{Job(tool_name=kind.name).service_path}"
     body = xml.job_list(rows.iterator(chunk_size=LIST_CHUNK), collection, caller.username)
     response = StreamingHttpResponse(body, content_type=xml.CONTENT_TYPE)
@@ -101,7 +108,6 @@ def _filtered(request: HttpRequest, rows: Any) -> Any:
     The jobs of a request over many inputs are listed on their own: PARENT=<its id>.
     """
     query = Parameters(request.GET)
-    rows = rows.filter(parent=query.get("PARENT") or None)
     wanted = [forms.phase(value).value for value in query.all("PHASE") if value.strip()]
     rows = rows.filter(phase__in=wanted) if wanted else rows.exclude(phase=Phase.ARCHIVED)
     for value in query.all("AFTER"):

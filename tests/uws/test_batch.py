@@ -123,6 +123,14 @@ def test_lists_show_the_parent_and_its_children_on_request(client, user):
     assert listed(PARENT=parent.pk) == list(parent.children.order_by("id").values_list("pk", flat=True))
 
 
+def test_who_holds_the_address_of_a_request_lists_its_jobs(client, user):
+    parent = ask(client, "one", "two", PHASE="RUN")
+    refs = parse(client.get(ROOT, {"PARENT": parent.pk})).findall(f"{UWS}jobref")
+    assert len(refs) == 2
+    Job.objects.filter(pk=parent.pk).update(owner=user, rights="account")
+    assert client.get(ROOT, {"PARENT": parent.pk}).status_code == 403
+
+
 @pytest.mark.parametrize("each", ["text", "nosuch", "../x"])
 def test_each_names_an_input_role(client, each):
     response = client.post(ROOT, {"EACH": each})
