@@ -14,6 +14,7 @@ import select
 import socket
 import sys
 import threading
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -127,7 +128,7 @@ def answer(sock: socket.socket, connection: duckdb.DuckDBPyConnection, sql: str,
     """Run one query and send its batches; a failure of the query becomes a FAILURE frame."""
     try:
         # `sql` streams but plans everything twice; `execute` collects all rows first.
-        source = connection.execute(sql) if gather else connection.sql(sql)
+        source: Any = connection.execute(sql) if gather else connection.sql(sql)
         reader = source.to_arrow_reader(BATCH_ROWS)
         wire.send(sock, wire.SCHEMA, reader.schema.serialize())
         for batch in reader:

@@ -15,7 +15,7 @@ import io
 import mmap
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -225,10 +225,10 @@ def _array(cells: list[str], field: Field, first: int) -> pa.Array:
     column = field.column
     if is_string(column):
         return pa.array([cell or None for cell in cells], pa.string())
-    convert = {"float": float, "double": float, "boolean": _truth}.get(column.datatype, _integer)
+    convert = _CONVERT.get(column.datatype, _integer)
     target = arrow_type(column)
     if is_array(column):
-        missing = "nan" if convert is float else None
+        missing = "nan" if convert is float else "?"
         rows: list[Any] = [
             None if not cell.strip() else [convert(missing if item == "?" else item) for item in cell.split()]
             for cell in cells
@@ -240,7 +240,7 @@ def _array(cells: list[str], field: Field, first: int) -> pa.Array:
         except ValueError:
             pass  # empty cells, or a bad one that the slow way names
     null = field.null.strip()
-    found = []
+    found: list[Any] = []
     for number, cell in enumerate(cells, start=first + 1):
         text = cell.strip()
         if text == "" or (null and text == null):
@@ -273,6 +273,9 @@ def _integer(text: str) -> int:
 
 def _truth(text: str) -> bool | None:
     return _TRUTH[text.lower()]
+
+
+_CONVERT: dict[str, Callable[[str], Any]] = {"float": float, "double": float, "boolean": _truth}
 
 
 @dataclass(frozen=True)
