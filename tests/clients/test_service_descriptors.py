@@ -51,7 +51,3 @@ def test_a_light_curve_is_called_from_a_datalink_row(links):
 def test_records_call_tools_by_themselves(links):
     row = next(link for link in links if link.service_def == "tool_event_summary")
     assert b'"event-summary"' in row.process(bins_per_decade=2).read()
-
-
-def test_a_refused_value_is_told(links):
-    assert b"Most rows must be at least 1" in call(links, "filter_table", max_rows=-3)
