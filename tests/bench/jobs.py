@@ -169,6 +169,7 @@ def measure(service: Any, clients: int, number: int) -> dict[str, str]:
     print("  ".join(f"{k}: {v}" for k, v in figures.items()), file=sys.stderr, flush=True)
     done = service.run("manage.py", "shell", "-v", "0", "-c", FILL.format(name=NAME, number=number))
     assert done.returncode == 0, done.stderr
+    http = Http(service.url)  # the old connection has been idle for too long
     import base64
 
     login = {"Authorization": "Basic " + base64.b64encode(f"{NAME}:{PASSWORD}".encode()).decode()}
