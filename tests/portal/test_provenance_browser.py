@@ -195,7 +195,7 @@ def test_a_thousand_nodes_are_drawn_only_where_one_looks(open_page: Any, client:
     page.locator("#pg-view").focus()
     for _ in range(6):
         page.keyboard.press("ArrowLeft")
-    assert selected(page) == "step 247"
+    assert selected(page) == "product246.ecsv"
     page.get_by_role("button", name="Fit").click()
     page.get_by_role("button", name="Collapse all").click()
     assert boxes(page) == 1

@@ -185,3 +185,16 @@ def test_a_proxy_that_merges_slashes_still_finds_an_observation(chain: dict[str,
     merged = entity_url(observation(1).id).replace("//", "/")
     assert "ivo%3A/v" in merged
     assert chain["visitor"].get(merged).status_code == 200
+
+
+def test_everything_made_from_an_observation_counts_what_the_reader_may_not_see(
+    chain: dict[str, Client],
+) -> None:
+    def made(who: str) -> tuple[list[str], str]:
+        page = parse(chain[who].get("/provenance/search/", {"from": observation(1).id}))
+        return texts(page, "//section//tbody/tr/th/a"), text(page.xpath("//section")[0])
+
+    assert sorted(made("cyd")[0]) == ["secret1.ecsv", "secret2.ecsv"]
+    assert "1 more is there that you may not see." in made("cyd")[1]
+    assert made("visitor")[0] == []
+    assert "3 more are there that you may not see." in made("visitor")[1]

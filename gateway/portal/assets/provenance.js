@@ -16,9 +16,13 @@ class GraphPage {
     this.selected = data.start;
     this.followed = null;
     this.zoom = 1;
+    this.tall = 0;
     this.pending = 0;
     this.listed = data.nodes.map((node) => node.id).sort().join();
     this.place();
+    const wide = this.part.view.clientWidth / this.plan.width;
+    if (wide < 1) this.zoom = Math.max(0.75, wide);
+    this.draw();
     this.centre(data.start);
     this.panel();
     this.listen(app);
@@ -31,6 +35,8 @@ class GraphPage {
     const ids = this.picture.nodes.map((node) => node.id);
     if (!ids.includes(this.selected)) this.selected = this.lineage.start;
     this.plan = layout(ids, this.picture.edges);
+    this.tall = Math.max(this.tall, Math.min(this.plan.height + 20, 480)); // it grows and does not jump back
+    this.part.view.style.height = `${this.tall}px`;
     this.visible = new Map(ids.map((id) => [id, { back: [], forward: [] }]));
     for (const { source, target } of this.picture.edges) {
       this.visible.get(source).back.push(target);
