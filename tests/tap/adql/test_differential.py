@@ -195,3 +195,19 @@ def test_cones_use_the_index_column(archive, elephant):
     text = "SELECT id FROM survey.stars WHERE 1 = CONTAINS(POINT(ra, dec), CIRCLE(180, 35, 1))"
     elephant.execute("EXPLAIN " + archive.compile(text).written_by(PostgresEmitter()).sql)
     assert "stars_hpx29" in "".join(row[0] for row in elephant.fetchall())
+
+
+def test_functions_run_in_parallel_plans(archive, elephant):
+    """A large table makes PostgreSQL choose such plans by itself; here it is made to."""
+    settings = {"parallel_setup_cost": "0", "parallel_tuple_cost": "0", "min_parallel_table_scan_size": "0"}
+    text = (
+        "SELECT COUNT(*) FROM survey.stars WHERE POWER(ABS(dec), 1.5) > 9 AND SQRT(ABS(ra)) / (dec + 1) < 90"
+    )
+    expected = archive.run(text)
+    try:
+        for name, value in settings.items():
+            elephant.execute(f"SET {name} = {value}")
+        assert in_postgres(elephant, archive, text) == expected
+    finally:
+        for name in settings:
+            elephant.execute(f"RESET {name}")
