@@ -79,7 +79,7 @@ function box(node, { x, y }, state) {
   group.append(svgElement("rect", { width: BOX.width, height: BOX.height, rx: node.kind === "activity" ? 16 : 4 }));
   const detail = node.withheld ? "not yours to see" : [node.kind === "entity" && node.role, node.phase && node.phase !== "COMPLETED" && node.phase, node.detail].filter(Boolean).join(" · ");
   group.append(svgElement("text", { x: 12, y: 18 }, cut(label, 24)));
-  group.append(svgElement("text", { x: 12, y: 34, class: "pg-small" }, cut(detail, 27)));
+  group.append(svgElement("text", { x: 12, y: 34, class: "pg-small" }, cut(detail, node.kind === "activity" ? 24 : 27)));
   for (const [side, at] of [["back", 0], ["forward", BOX.width]]) {
     const text = state.knob(node, side);
     if (!text) continue;
