@@ -27,7 +27,7 @@ from uws.watch import POLL_SECONDS, open_watch
 log = logging.getLogger("vogate.uws")
 
 MAX_SECONDS = 60
-_JOB_PATH = re.compile(r"/(?:uws/[^/]+|tap)/async/([a-z2-7]{26})/?$")
+_JOB_PATH = re.compile(r"/(?:(?:uws/[^/]+|tap)/async|api/v1/jobs)/([a-z2-7]{26})/?$")
 _RECHECK_SECONDS = 1.0
 
 

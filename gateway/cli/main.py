@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 
+from gateway.site import SiteError
 from gateway.vo.errors import GatewayError
 
 
@@ -201,7 +202,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         return int(args.function(args) or 0)
-    except GatewayError as error:
+    except (GatewayError, SiteError) as error:
         print(f"vogate {args.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
