@@ -31,7 +31,7 @@ from django.conf import settings
 from gateway.site import SiteError
 
 LOCAL = "local"
-RESERVED = ("runner",)
+RESERVED = ("runner", "batch")
 """Names that jobs without a shepherd use."""
 
 
