@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from lxml import etree
 
+from gateway.vo.xmltext import legal
 from uws import batch, links
 from uws.models import Job, JobResult
 
@@ -19,7 +19,6 @@ CONTENT_TYPE = "text/xml; charset=utf-8"
 
 # astroquery's parser knows elements by their prefixed names: the prefix has to be `uws`.
 _NAMESPACES: dict[str, str] = {"uws": UWS, "xlink": XLINK, "xsi": XSI}
-_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def instant(moment: datetime | None) -> str:
@@ -33,7 +32,7 @@ def text_of(value: Any) -> str:
     """A parameter's value as text that XML can carry."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", str(value))
+    return legal(str(value))
 
 
 def job(job: Job, base: str) -> bytes:

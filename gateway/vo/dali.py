@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 from django.http import HttpRequest, HttpResponse, QueryDict
 
 from gateway.vo.errors import GatewayError, UsageError
+from gateway.vo.xmltext import legal
 
 VOTABLE_TYPE = "application/x-votable+xml"
 
@@ -82,7 +83,7 @@ def error_votable(message: str) -> str:
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<VOTABLE xmlns="http://www.ivoa.net/xml/VOTable/v1.3" version="1.4">\n'
         '<RESOURCE type="results">\n'
-        f'<INFO name="QUERY_STATUS" value="ERROR">{escape(message)}</INFO>\n'
+        f'<INFO name="QUERY_STATUS" value="ERROR">{escape(legal(message))}</INFO>\n'
         "</RESOURCE>\n</VOTABLE>\n"
     )
 
