@@ -35,7 +35,7 @@ run: $(SERVE_STAMP) $(ASSETS)
 	@exec $(BIN)/vogate up
 
 test: $(TEST_STAMP) $(ASSETS) lint
-	@exec $(BIN)/python -m pytest -n auto --dist loadgroup tests
+	@exec $(BIN)/python -m pytest -n auto --dist loadfile tests
 
 lint: $(TEST_STAMP)
 	@$(BIN)/ruff check .
