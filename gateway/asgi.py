@@ -12,6 +12,7 @@ from django.utils.module_loading import import_string
 
 from gateway.bridge import Bridge
 
-_wsgi = get_wsgi_application()
+_whole = get_wsgi_application()
+_entrance = import_string("gateway.entrance.Entrance")  # imports models, which need Django's set-up
 _hold = getattr(settings, "VOGATE_HOLD", "")
-application = Bridge(_wsgi, import_string(_hold) if _hold else None)
+application = Bridge(_entrance(_whole), import_string(_hold) if _hold else None)

@@ -254,6 +254,7 @@ def open_query(
     if seconds is None:
         seconds = limits.async_seconds if background else limits.sync_seconds
     lane = Lane.LONG if background else Lane.SHORT
+    few = min(rows, page.limit if page is not None else rows) <= FEW_ROWS
 
     def compiled(manifest: Manifest) -> adql.CompiledQuery:
         query = adql.compile_query(
@@ -262,6 +263,7 @@ def open_query(
             maxrec=rows,
             base_url=base_url,
             uploads=tuple(upload.table for upload in uploads),
+            bind=few and page is None,
         )
         return query if page is None else query.paged(page.sort, page.descending, page.offset, page.limit)
 
@@ -275,7 +277,7 @@ def open_query(
         patience=seconds if background else QUEUE,
         on_leave=on_leave,
         text=text,
-        few=min(rows, page.limit if page is not None else rows) <= FEW_ROWS,
+        few=few,
     )
 
 
@@ -314,6 +316,7 @@ def _start(
                 on_leave=on_leave,
                 key=fair_use_key(caller) if lane is Lane.SHORT else "",
                 gather=few,
+                values=query.values,
             )
             return Result(answer, query, manifest, maxrec, asked=f"{caller.label}: {text}")
         except EngineError as error:

@@ -25,6 +25,7 @@ class CompiledQuery:
     """A query ready to run in DuckDB; `sql` is made of known tables, columns and functions only."""
 
     sql: str
+    """May have placeholders $1, $2, ... for `values`."""
     columns: tuple[Column, ...]
     """Result columns in order, with metadata; their names are unique and are those of the SQL result."""
     tables: frozenset[tuple[str, str]]
@@ -32,6 +33,7 @@ class CompiledQuery:
     select_top: int | None = None
     """The user's TOP of the outermost SELECT: a result this long is complete, not truncated."""
     _query: ir.Query | None = field(default=None, repr=False, compare=False)
+    values: tuple[float, ...] = ()
 
     def paged(
         self, sort: int | None = None, descending: bool = False, offset: int = 0, limit: int = 100
@@ -91,7 +93,7 @@ class CompiledQuery:
         assert self._query is not None
         limit = None if maxrec is None else maxrec + 1
         names = tuple(column.name for column in self.columns)
-        return replace(self, sql=emitter.statement(self._query, names, limit))
+        return replace(self, sql=emitter.statement(self._query, names, limit), values=())
 
     def _again(self, query: ir.Query, columns: tuple[Column, ...]) -> CompiledQuery:
         sql = Emitter().statement(query, tuple(column.name for column in columns))
@@ -126,6 +128,7 @@ def compile_query(
     base_url: str = "",
     uploads: tuple[Table, ...] = (),
     extensions: frozenset[Extension] = ALL_EXTENSIONS,
+    bind: bool = False,
 ) -> CompiledQuery:
     """ADQL 2.1 to DuckDB.
 
@@ -143,6 +146,9 @@ def compile_query(
         Uploaded tables, of the schema `tap_upload`.
     extensions
         What is accepted beyond the standard.
+    bind
+        Whether the numbers of cones become placeholders: DuckDB parses queries of one shape once then, but collects
+        all rows of the result before it gives the first.
 
     Raises
     ------
@@ -162,9 +168,22 @@ def compile_query(
                 query = resolver.statement(parse(text, extensions, udf.NAMES))
         columns = unique_names(query.outputs)
         limit = None if maxrec is None else maxrec + 1
-        sql = Emitter().statement(query, tuple(column.name for column in columns), limit)
+        names = tuple(column.name for column in columns)
+        sql, values = _statement(query, names, limit, bind)
     except Problem as problem:
         raise error_at(text, problem.at, problem.message, problem.hint) from None
     except RecursionError:
         raise QueryError("The query is too deeply nested.", hint="Simplify it.") from None
-    return CompiledQuery(sql, columns, frozenset(resolver.tables), query.limit, query)
+    return CompiledQuery(sql, columns, frozenset(resolver.tables), query.limit, query, values)
+
+
+def _statement(
+    query: ir.Query, names: tuple[str, ...], limit: int | None, bind: bool
+) -> tuple[str, tuple[float, ...]]:
+    emitter = Emitter(bind=bind)
+    sql = emitter.statement(query, names, limit)
+    values = tuple(emitter.values or ())
+    if any(f"${number}" not in sql for number in range(1, len(values) + 1)):
+        # Something was written and then left out.
+        return Emitter().statement(query, names, limit), ()
+    return sql, values

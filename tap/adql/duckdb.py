@@ -115,11 +115,13 @@ class Emitter:
     spreads = True
     """Whether joins by position go over HEALPix cells (crossmatch_duckdb.py)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, bind: bool = False) -> None:
         self.stored: set[str] = set()
         """Aliases of stored tables: their columns have their declared types."""
         self.indexes = True
         """Whether index columns can be named here: not beside aggregates."""
+        self.values: list[float] | None = [] if bind else None
+        """What the placeholders $1, $2, ... stand for; None where all numbers are written out."""
 
     # Queries
 
@@ -264,6 +266,13 @@ class Emitter:
 
     def literal(self, value: int | float | str | None) -> str:
         return literal(value)
+
+    def placed(self, value: float) -> str:
+        """A number that differs between queries of one shape: a placeholder, or the number itself."""
+        if self.values is None:
+            return spatial_duckdb.number(value) if isinstance(value, float) else str(value)
+        self.values.append(value)
+        return f"${len(self.values)}"
 
     def _condition(self, condition: ir.Expr, match: crossmatch_duckdb.Match | None) -> str:
         text = self.value(condition)

@@ -14,6 +14,7 @@ import select
 import socket
 import sys
 import threading
+from collections import OrderedDict
 from typing import Any
 
 import duckdb
@@ -124,48 +125,98 @@ class Uploads:
         self.names.clear()
 
 
-def answer(sock: socket.socket, connection: duckdb.DuckDBPyConnection, sql: str, *, gather: bool) -> None:
+class Statements:
+    """Queries that differ in the values of their placeholders alone are parsed once."""
+
+    MOST = 64
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self._known: OrderedDict[str, Any] = OrderedDict()
+
+    def of(self, sql: str) -> Any:
+        """What `execute` takes."""
+        found = self._known.get(sql)
+        if found is None:
+            (found,) = self.connection.extract_statements(sql)
+            self._known[sql] = found
+            if len(self._known) > self.MOST:
+                self._known.popitem(last=False)
+        self._known.move_to_end(sql)
+        return found
+
+    def gather(self, sql: str, values: list[float]) -> pa.Table:
+        """All rows of a query at once."""
+        if values:
+            return self.connection.execute(self.of(sql), values).to_arrow_table()
+        return self.connection.execute(sql).to_arrow_table()
+
+
+def gathered(sock: socket.socket, table: pa.Table) -> None:
+    """Send a result that is complete."""
+    batches = table.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
+    wire.send_all(
+        sock,
+        [
+            (wire.SCHEMA, table.schema.serialize()),
+            *((wire.BATCH, batch.serialize()) for batch in batches if batch.num_rows),
+            (wire.END, b""),
+        ],
+    )
+
+
+def streamed(sock: socket.socket, reader: pa.RecordBatchReader) -> None:
+    """Send a result as it comes."""
+    wire.send(sock, wire.SCHEMA, reader.schema.serialize())
+    for batch in reader:
+        if batch.num_rows:
+            wire.send(sock, wire.BATCH, batch.serialize())
+    reader.close()
+    wire.send(sock, wire.END)
+
+
+def answer(
+    sock: socket.socket, statements: Statements, sql: str, values: list[float], *, gather: bool
+) -> None:
     """Run one query and send its batches; a failure of the query becomes a FAILURE frame."""
     try:
         # `sql` streams but plans everything twice; `execute` collects all rows first.
-        source: Any = connection.execute(sql) if gather else connection.sql(sql)
-        reader = source.to_arrow_reader(BATCH_ROWS)
-        wire.send(sock, wire.SCHEMA, reader.schema.serialize())
-        for batch in reader:
-            if batch.num_rows:
-                wire.send(sock, wire.BATCH, batch.serialize())
-        reader.close()
+        if gather or values:
+            gathered(sock, statements.gather(sql, values))
+        else:
+            streamed(sock, statements.connection.sql(sql).to_arrow_reader(BATCH_ROWS))
     except (duckdb.Error, pa.ArrowException, OSError, RuntimeError, MemoryError, AttributeError) as error:
         if isinstance(error, ConnectionError):
             raise
         failure = {"kind": type(error).__name__, "message": str(error)}
         wire.send(sock, wire.FAILURE, json.dumps(failure).encode())
-        return
-    wire.send(sock, wire.END)
 
 
 def serve(sock: socket.socket, connection: duckdb.DuckDBPyConnection) -> None:
-    uploads = Uploads(connection)
+    uploads, statements, inbox = Uploads(connection), Statements(connection), wire.Inbox(sock)
     refused = ""
+    values: list[float] = []
     while True:
-        kind, payload = wire.receive(sock)
+        kind, payload = inbox.receive()
         if kind == wire.UPLOAD:
             name = json.loads(payload)["name"]
-            _, rows = wire.receive(sock)
+            _, rows = inbox.receive()
             try:
                 uploads.add(name, pa.ipc.open_stream(pa.py_buffer(rows)).read_all())
             except (duckdb.Error, pa.ArrowException, MemoryError) as error:
                 refused = f"The uploaded table {name} could not be taken in: {error}"
+        elif kind == wire.VALUES:
+            values = json.loads(payload)
         elif kind in (wire.QUERY, wire.GATHER):
             INTERRUPTS.begin(connection)
             if refused:
                 failure = {"kind": "Upload", "message": refused}
                 wire.send(sock, wire.FAILURE, json.dumps(failure).encode())
             else:
-                answer(sock, connection, payload.decode(), gather=kind == wire.GATHER)
+                answer(sock, statements, payload.decode(), values, gather=kind == wire.GATHER)
             INTERRUPTS.end()
             uploads.clear()
-            refused = ""
+            refused, values = "", []
 
 
 def main(arguments: list[str]) -> int:

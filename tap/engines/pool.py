@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -61,6 +61,7 @@ class Pool:
         on_leave: OnLeave | None = None,
         key: str = "",
         gather: bool = False,
+        values: Sequence[float] = (),
     ) -> WorkerAnswer:
         """See `tap.engines.base.Engine.run`."""
         begun = time.monotonic()
@@ -79,7 +80,7 @@ class Pool:
                 old.kill()
             leaving.attach(answer.cancel)
             try:
-                answer.start(sql, uploads or {}, gather=gather)
+                answer.start(sql, values, uploads or {}, gather=gather)
             except WorkerDied:
                 # A worker that goes at once was dying already, which shows only when it is used.
                 if time.monotonic() - begun > AT_ONCE:

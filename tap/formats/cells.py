@@ -32,6 +32,19 @@ def matches(array: pa.Array, pattern: str) -> bool:
     return bool(pc.any(pc.match_substring_regex(array, pattern)).as_py())
 
 
+def holds(array: pa.Array, characters: bytes) -> bool:
+    """Whether any value of a string column has one of some ASCII characters."""
+    _, data = string_bytes(array)
+    body = data.tobytes()
+    return any(bytes([character]) in body for character in characters)
+
+
+def _printable(array: pa.Array) -> bool:
+    """Whether all characters of a string column are ASCII and not control characters."""
+    _, data = string_bytes(array)
+    return not len(data) or (int(data.min()) >= 32 and int(data.max()) < 127)
+
+
 def text(array: pa.Array, numbers: Numbers = PLAIN) -> pa.Array:
     """Any column as strings; nulls stay null.  Numbers are the shortest that read back equal."""
     kind = array.type
@@ -92,6 +105,8 @@ def to_ascii(array: pa.Array) -> pa.Array:
 
 def escaped(array: pa.Array, substitute: str) -> pa.Array:
     """Strings as XML character data; characters that XML forbids become `substitute`."""
+    if _printable(array) and not holds(array, b"&<>"):
+        return array  # found out ten times faster than by the expression
     if not matches(array, r"[&<>\x00-\x08\x0b-\x1f]|\x{FFFE}|\x{FFFF}"):
         return array
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#13;")):
@@ -107,7 +122,7 @@ def joined_bytes(array: pa.Array) -> bytes:
 
 def printable_ascii(array: pa.Array) -> pa.Array:
     """Strings as FITS can hold them: blanks for tabs and line ends, question marks for all else."""
-    if not matches(array, r"[^ -~]"):
+    if _printable(array) or not matches(array, r"[^ -~]"):
         return array
     array = pc.replace_substring_regex(array, pattern=r"[\t\r\n]", replacement=" ")
     return pc.replace_substring_regex(array, pattern=r"[^ -~]", replacement="?")
