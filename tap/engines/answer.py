@@ -196,6 +196,15 @@ class WorkerAnswer:
         if since is not None and now - since > STALL:
             self._stop("stalled")
 
+    @property
+    def state(self) -> str:
+        """How far the query got, for the log."""
+        if not self.worker.alive:
+            return f"it ended ({self._why or 'by itself'})"
+        return (
+            f"{'finished' if self._finished else 'not finished'}{', broken off' * self._broken} {self._why}"
+        )
+
     def close(self) -> None:
         """Give the worker back; it is asked to stop if the query has not finished, and ended if it does not."""
         with self._lock:

@@ -77,6 +77,7 @@ class Pool:
                 self._at_work.append(answer)
                 self._watch()
             for old in stale:
+                log.info("query worker %d is given up: nobody can use it any more", old.process.pid)
                 old.kill()
             leaving.attach(answer.cancel)
             try:
@@ -114,6 +115,7 @@ class Pool:
                 self._idle.append(answer.worker)
             self._lanes.leave(answer)
         if not keep:
+            log.info("query worker %d is given up: %s", answer.worker.process.pid, answer.state)
             answer.worker.kill()
 
     def warm(self, version: int, files: Mapping[str, Path], count: int = 1) -> None:
