@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -96,6 +97,7 @@ class Result:
         self.overflow = False
         self.tables = tuple(_tables(manifest, query))
         self._rows = iter(answer)
+        self._reading = threading.Lock()
         self._ahead: list[pa.RecordBatch] = []
         self.finished = False
         try:
@@ -118,6 +120,10 @@ class Result:
             self._ahead.append(second)
 
     def _next(self) -> pa.RecordBatch | None:
+        with self._reading:
+            return self._read()
+
+    def _read(self) -> pa.RecordBatch | None:
         try:
             batch = next(self._rows, None)
             if batch is None:
@@ -165,6 +171,11 @@ class Result:
         self._answer.cancel()
 
     def close(self) -> None:
+        """Stop the query if it has not finished, also under the hands of a thread that waits for its rows."""
+        if not self._reading.acquire(blocking=False):
+            self._answer.cancel()
+            self._reading.acquire()
+        self._reading.release()
         self._answer.close()
         if self._sql:
             outcome = self._failed or ("ok" if self.finished or self.overflow else "cancelled")

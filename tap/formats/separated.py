@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from gateway.vo.columns import Column
 from tap.formats.base import ResultInfo
-from tap.formats.cells import holds, joined_bytes, string_bytes, text
+from tap.formats.cells import holds, joined_bytes, string_bytes, text, texts
 from tap.formats.pipeline import in_order
 
 
@@ -55,8 +55,8 @@ class CSV:
 
     def _lines(self, batch: pa.RecordBatch) -> bytes:
         cells = [
-            pc.fill_null(self.quoted(array) if pa.types.is_string(array.type) else text(array), "")
-            for array in batch.columns
+            pc.fill_null(self.quoted(written) if pa.types.is_string(array.type) else written, "")
+            for array, written in zip(batch.columns, texts(batch.columns))
         ]
         return _rows(cells, ",", "\r\n")
 

@@ -7,6 +7,7 @@ import binascii
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ from gateway.vo.columns import Column
 from gateway.vo.errors import GatewayError
 from tap.formats import binary
 from tap.formats.base import ResultInfo
-from tap.formats.cells import Numbers, escaped, string_bytes, text
+from tap.formats.cells import Numbers, escaped, string_bytes, texts
 from tap.formats.pipeline import in_order
 
 SMALLEST = {"short": -(1 << 15), "int": -(1 << 31), "long": -(1 << 63)}
@@ -89,10 +90,7 @@ class VOTable:
 
     def _head(self, columns: Sequence[Column], nulls: Sequence[int | None], info: ResultInfo) -> str:
         facts = "".join(votable.info(name, value) for name, value in info.facts())
-        fields = "".join(
-            votable.field(column, identifier, null=null)
-            for column, identifier, null in zip(columns, votable.field_ids(columns), nulls, strict=True)
-        )
+        systems, fields = _described(tuple(columns), tuple(nulls))
         opening = "<TABLEDATA>\n"
         if self.serialization != "TABLEDATA":
             opening = f'<{self.serialization}>\n<STREAM encoding="base64">\n'
@@ -101,7 +99,7 @@ class VOTable:
             + '<RESOURCE type="results">\n'
             + votable.info("QUERY_STATUS", "OK")
             + facts
-            + votable.systems(columns)
+            + systems
             + votable.Param(
                 "request_time",
                 f"{info.request_mjd:.8f}",
@@ -132,12 +130,28 @@ class VOTable:
         )
 
 
+@lru_cache(maxsize=128)
+def _described(columns: tuple[Column, ...], nulls: tuple[int | None, ...]) -> tuple[str, str]:
+    """The coordinate systems and the FIELD elements of a table."""
+    named = zip(columns, votable.field_ids(columns), nulls, strict=True)
+    fields = "".join(votable.field(column, identifier, null=null) for column, identifier, null in named)
+    return votable.systems(columns), fields
+
+
 def _unused(column: Column, values: pa.Array | None) -> int:
     """An integer for null that the first rows do not hold."""
     null = column.null if column.null is not None else SMALLEST[column.datatype]
-    while values is not None and len(values) and pc.any(pc.equal(pc.cast(values, pa.int64()), null)).as_py():
+    while values is not None and _occurs(values, null):
         null += 1
     return null
+
+
+def _occurs(values: pa.Array, number: int) -> bool:
+    try:
+        wanted = pa.scalar(number, values.type)
+    except (OverflowError, pa.ArrowInvalid):  # no value of this type
+        return False
+    return bool(values.index(wanted).as_py() >= 0)
 
 
 class TableData:
@@ -151,8 +165,7 @@ class TableData:
         if batch.num_rows == 0 or batch.num_columns == 0:
             return b""
         cells = []
-        for array, column, null in zip(batch.columns, self.columns, self.nulls):
-            written = text(array, NUMBERS)
+        for written, column, null in zip(texts(batch.columns, NUMBERS), self.columns, self.nulls):
             if column.datatype in ("char", "unicodeChar"):
                 written = escaped(written, "?" if column.datatype == "char" else "\N{REPLACEMENT CHARACTER}")
             elif written.null_count and binary.is_fixed_array(column):
