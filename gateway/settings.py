@@ -195,7 +195,6 @@ VOGATE_RESULT_DECORATORS = ["obscore.datalink.describe_result"]
 VOGATE_JOB_RUNNERS = {"tap": "tap.jobs.run"}
 # Modules of tables that are queried where they are (tap.live).
 VOGATE_LIVE_SCHEMAS = ["provenance.tap", "uws.tables"]
-VOGATE_HOLD = "uws.wait.hold"
 # How sleeping workers of other machines are woken (uws.nudges).
 VOGATE_NUDGE = "gateway.celery.nudge"
 VOGATE_NUDGES_PENDING = "gateway.celery.pending"
