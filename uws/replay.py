@@ -236,6 +236,7 @@ def rerun(
             inputs=given,
             uploads=uploads,
             run=True,
+            reuse=False,
             base_url=base_url or wanted.base_url,
             session=bool(caller.session_key),
         )
