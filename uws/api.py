@@ -83,6 +83,7 @@ def describe(job: Job, base: str) -> dict[str, Any]:
             }
             for name, row in batch.listed(job)
         ],
+        "answered_from": job.answered_from or None,
         "held_for": job.held_for or None,
         "parent": job.parent_id,
         "children": asdict(batch.counts(job)) if job.is_batch else None,

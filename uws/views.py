@@ -136,6 +136,7 @@ def _run_wanted(asked: forms.Request) -> bool:
 def _make(request: HttpRequest, tool: str, asked: forms.Request, *, run: bool) -> Job:
     caller = caller_of(request)
     duration, destruction = asked.one("EXECUTIONDURATION"), asked.one("DESTRUCTION")
+    reuse = asked.one("REUSE")
     return controller.create(
         tool,
         asked.values,
@@ -148,6 +149,7 @@ def _make(request: HttpRequest, tool: str, asked: forms.Request, *, run: bool) -
         execution_duration=_duration(duration) if duration else None,
         destruction=forms.instant("DESTRUCTION", destruction) if destruction else None,
         each=asked.one("EACH") or "",
+        reuse=forms.boolean("REUSE", reuse) if reuse else None,
     )
 
 
