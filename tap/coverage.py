@@ -75,6 +75,6 @@ def _cells(schema: str, name: str, order: int) -> np.ndarray[tuple[int], np.dtyp
         f"SELECT DISTINCT {HEALPIX_COLUMN} >> {2 * (29 - order)} AS cell FROM {table} "
         f"WHERE {HEALPIX_COLUMN} IS NOT NULL"
     )
-    answer = workers.pool().run(sql, manifest.version, workers.attached(manifest), seconds=SECONDS)
+    answer = workers.engine().run(sql, manifest.version, workers.attached(manifest), seconds=SECONDS)
     parts = [batch.column(0).to_numpy() for batch in answer]
     return np.concatenate(parts).astype(np.uint64) if parts else np.empty(0, np.uint64)

@@ -1,4 +1,4 @@
-"""The pool of query workers of this process, configured by the site's `[query]`."""
+"""The query engine of this process, configured by the site's `[query]`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.conf import settings
 
 from tap import archive
 from tap.archive import Manifest
+from tap.engines.base import Engine
 from tap.engines.pool import Pool
 from tap.engines.worker import Limits
 
@@ -51,38 +52,42 @@ def query_settings() -> QuerySettings:
 
 
 _lock = threading.Lock()
-_pools: dict[int, Pool] = {}
+_engines: dict[int, Engine] = {}
 
 
-def pool() -> Pool:
-    """The pool of this process, made when it is first asked for (no process starts yet)."""
-    found = _pools.get(os.getpid())
+def engine() -> Engine:
+    """The engine of this process, made when it is first asked for (no worker starts yet)."""
+    found = _engines.get(os.getpid())
     if found is not None:
         return found
     with _lock:
-        found = _pools.get(os.getpid())
+        found = _engines.get(os.getpid())
         if found is None:
-            _pools.clear()  # a fork's copy of the parent's pool is not ours to use
-            configured = query_settings()
-            limits = Limits(
-                memory=configured.worker_memory,
-                temporary_files=configured.worker_temporary_files,
-                scratch=Path(settings.VOGATE_HOME) / "tmp",
-            )
-            found = Pool(
-                configured.short_workers,
-                configured.long_workers,
-                limits,
-                share=configured.caller_queries,
-                waiting=configured.caller_waiting,
-            )
-            _pools[os.getpid()] = found
+            _engines.clear()  # a fork's copy of the parent's engine is not ours to use
+            found = _made()
+            _engines[os.getpid()] = found
             atexit.register(found.close)
     return found
 
 
+def _made() -> Engine:
+    configured = query_settings()
+    limits = Limits(
+        memory=configured.worker_memory,
+        temporary_files=configured.worker_temporary_files,
+        scratch=Path(settings.VOGATE_HOME) / "tmp",
+    )
+    return Pool(
+        configured.short_workers,
+        configured.long_workers,
+        limits,
+        share=configured.caller_queries,
+        waiting=configured.caller_waiting,
+    )
+
+
 def attached(manifest: Manifest) -> dict[str, Path]:
-    """Alias -> file, as the workers attach them."""
+    """Alias -> file, as query workers attach them."""
     return {archive.alias(name): path for name, path in manifest.files.items()}
 
 
@@ -90,13 +95,13 @@ def warm(count: int = 1) -> None:
     """Start workers in the background (called by servers when they come up); harmless without an archive."""
     manifest = archive.current()
     if manifest.files:
-        pool().warm(manifest.version, attached(manifest), count)
+        engine().warm(manifest.version, attached(manifest), count)
 
 
 def reset() -> None:
-    """End the pool of this process; the next query makes another."""
+    """End the engine of this process; the next query makes another."""
     with _lock:
-        found = _pools.pop(os.getpid(), None)
+        found = _engines.pop(os.getpid(), None)
     if found is not None:
         atexit.unregister(found.close)
         found.close()

@@ -18,6 +18,7 @@ from pathlib import Path
 import tap
 from gateway.vo.errors import NotAvailable
 from tap.engines import wire
+from tap.engines.base import StartFailed
 
 ROOT = Path(tap.__file__).resolve().parent.parent
 START_SECONDS = 30.0
@@ -34,10 +35,6 @@ class Limits:
     """Ceiling of the process in bytes, for what DuckDB's own accounting does not see; 0 for none."""
     scratch: Path = field(default_factory=lambda: Path("/tmp"))
     """Folder for the temporary files; each worker has a folder of its own in it."""
-
-
-class StartFailed(NotAvailable):
-    """The process could not open the archive's files, or died before it did."""
 
 
 class Worker:
