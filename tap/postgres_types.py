@@ -40,7 +40,7 @@ def sql_type(arrow: pa.DataType) -> str:
         For types that no VOTable has.
     """
     if pa.types.is_list(arrow):
-        return f"{SCALARS[arrow.value_type].removesuffix(' COLLATE "C"')}[]"
+        return SCALARS[arrow.value_type].split(" COLLATE")[0] + "[]"
     if arrow not in SCALARS:
         raise ValueError(f"there is no column type for {arrow}")
     return SCALARS[arrow]

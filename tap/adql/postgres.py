@@ -6,7 +6,7 @@ the emitter says that this database has it not.  `postgres_functions.INSTALL` ma
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gateway.vo.errors import QueryError
 from tap.adql import duckdb, geometry, ir, spatial_duckdb
@@ -103,6 +103,11 @@ def _healpix_index(emitter: duckdb.Emitter, expr: ir.Call) -> str:
 class PostgresEmitter(duckdb.Emitter):
     """SQL for PostgreSQL 12 and later."""
 
+    def __init__(self, relations: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self.relations = relations or {}
+        """`schema.table` -> the table's name in the database, where it differs."""
+
     types = TYPES
     templates = TEMPLATES
     spreads = False
@@ -124,7 +129,8 @@ class PostgresEmitter(duckdb.Emitter):
     def table(self, source: ir.TableSource) -> str:
         if source.schema.lower() == UPLOAD_SCHEMA:
             return f"pg_temp.{duckdb.quoted(source.table)}"
-        return f"{duckdb.quoted('s_' + source.schema.lower())}.{duckdb.quoted(source.table)}"
+        name = self.relations.get(f"{source.schema}.{source.table}", source.table)
+        return f"{duckdb.quoted('s_' + source.schema.lower())}.{duckdb.quoted(name)}"
 
     def literal(self, value: int | float | str | None) -> str:
         text = duckdb.literal(value)

@@ -152,6 +152,23 @@ RETURNS BOOLEAN LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE WHEN abs(lat) <= 90 AND abs(lon) < 'Infinity' THEN vogate.vg_inside(
         cos(radians(lat)) * cos(radians(lon)), cos(radians(lat)) * sin(radians(lon)), sin(radians(lat)), shape) END
 $$;
+CREATE OR REPLACE FUNCTION vogate.vg_cap_box(
+    x DOUBLE PRECISION, y DOUBLE PRECISION, z DOUBLE PRECISION, c DOUBLE PRECISION, s DOUBLE PRECISION) RETURNS BOX
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+-- Longitudes and latitudes that a cap reaches, a little generous: regions are indexed by it.
+DECLARE
+    radius DOUBLE PRECISION := degrees(atan2(s, c)) + 1e-9;
+    lat DOUBLE PRECISION := degrees(atan2(z, sqrt(x * x + y * y)));
+    lon DOUBLE PRECISION; away DOUBLE PRECISION;
+BEGIN
+    IF lat + radius >= 90 OR lat - radius <= -90 THEN
+        RETURN box(point(-180, lat - radius), point(540, lat + radius));
+    END IF;
+    lon := degrees(atan2(y, x));
+    IF lon < 0 THEN lon := lon + 360; END IF;
+    away := degrees(asin(least(1, sin(radians(radius)) / cos(radians(lat))))) + 1e-9;
+    RETURN box(point(lon - away, lat - radius), point(lon + away, lat + radius));
+END $$;
 """
 )
 """SQL for the publisher, run once as the schema's owner; running it again changes nothing."""

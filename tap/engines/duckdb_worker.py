@@ -21,6 +21,14 @@ from tap.engines import serving, wire
 
 BATCH_ROWS = 16384
 UPLOAD_SCHEMA = "tap_upload"
+_FAULTS = (
+    "Conversion Error",
+    "Out of Range Error",
+    "Invalid Input Error",
+    "Invalid Argument",
+    "Constraint Error",
+)
+"""How DuckDB begins messages of what depends on values."""
 
 
 def quote(name: str) -> str:
@@ -55,6 +63,16 @@ def connect(configuration: dict[str, object]) -> duckdb.DuckDBPyConnection:
     connection.execute("SET enable_external_access=false")
     connection.execute("SET lock_configuration=true")
     return connection
+
+
+def failure(kind: str, message: str) -> serving.Failure:
+    """What DuckDB says, sorted by whose fault it is; a fault of values in its shortest form."""
+    head = message.splitlines()[0] if message else kind
+    if "Out of Memory" in message or kind in ("MemoryError", "ArrowMemoryError", "OutOfMemoryException"):
+        return serving.Failure(kind, message, "memory")
+    if any(fault in head for fault in _FAULTS):
+        return serving.Failure(kind, head.split("Error: ", 1)[-1], "values")
+    return serving.Failure(kind, message, "ours")
 
 
 class DuckDB:
@@ -98,7 +116,7 @@ class DuckDB:
         ) as error:  # fmt: skip
             if isinstance(error, ConnectionError):
                 raise
-            raise serving.Failure(type(error).__name__, str(error)) from error
+            raise failure(type(error).__name__, str(error).strip()) from error
 
 
 def main(arguments: list[str]) -> int:

@@ -48,7 +48,7 @@ _GONE = ("08", "57P")
 _TOO_LARGE = re.compile(r"invalid memory alloc request|out of memory|requested length too large|too long for")
 
 
-class Gone(Exception):  # noqa: N818
+class Gone(Exception):
     """The server ended the connection."""
 
 
@@ -173,11 +173,15 @@ def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
             yield batch
 
 
+def _text(value: bytes | str) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
 def primary(error: Exception) -> str:
     """The one line that says what is wrong; neither SQL nor hints of the server."""
     for name, value in getattr(error, "details", None) or ():
-        if name.upper().endswith("MESSAGE_PRIMARY"):
-            return bytes(value).decode(errors="replace") if isinstance(value, bytes) else str(value)
+        if _text(name).endswith("MESSAGE_PRIMARY"):
+            return _text(value)
     text = str(error)
     found = re.search(r"(?:ERROR|FATAL):\s+(.*)", text)
     line = found[1] if found else text.splitlines()[0] if text else type(error).__name__

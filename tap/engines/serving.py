@@ -16,10 +16,14 @@ from tap.engines import wire
 __all__ = ["Failure", "Refused", "Session", "die_with_master", "serve", "start_failed"]
 
 
-class Failure(Exception):  # noqa: N818 - it is the query that fails
-    """What the database says about a query: `kind` is its own name of it; `fault` one of `tap.engines.base.Fault`."""
+class Failure(Exception):
+    """What the database says about a query.
 
-    def __init__(self, kind: str, message: str, fault: str = "") -> None:
+    `kind` is its own name of the error; `fault` is a value of `tap.engines.base.Fault`, or `timeout`, `cancelled`, or
+    `stale` where a table is not there any more.
+    """
+
+    def __init__(self, kind: str, message: str, fault: str) -> None:
         super().__init__(message)
         self.kind, self.message, self.fault = kind, message, fault
 
@@ -27,7 +31,7 @@ class Failure(Exception):  # noqa: N818 - it is the query that fails
         return json.dumps({"kind": self.kind, "message": self.message, "fault": self.fault}).encode()
 
 
-class Refused(Exception):  # noqa: N818 - an answer to a client
+class Refused(Exception):
     """An uploaded table that the database does not take; the message says why."""
 
 
@@ -95,7 +99,7 @@ def die_with_master(lifeline: int) -> None:
 
 def start_failed(sock: socket.socket, error: Exception) -> int:
     """Say that the database cannot be opened; the process's exit status."""
-    wire.send(sock, wire.FAILURE, Failure(type(error).__name__, str(error)).frame())
+    wire.send(sock, wire.FAILURE, Failure(type(error).__name__, str(error), "ours").frame())
     return 1
 
 
