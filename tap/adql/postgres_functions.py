@@ -5,6 +5,10 @@ They compute as DuckDB and numpy do: 1/0 is infinite, the logarithm of a negativ
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from tap.adql.functions_more import leap_days
+
 SCHEMA = "vogate"
 """Where they are; the connections of queries have it in their search_path."""
 
@@ -23,7 +27,7 @@ _SIMPLE = "".join(
     for name, body in _REAL.items()
 )
 
-INSTALL = (
+_BASE = (
     f"CREATE SCHEMA IF NOT EXISTS {SCHEMA};\n"
     + _SIMPLE
     + """
@@ -171,4 +175,14 @@ BEGIN
 END $$;
 """
 )
-"""SQL for the publisher, run once as the schema's owner; running it again changes nothing."""
+
+_FOLDER = Path(__file__).parent / "postgres_sql"
+
+
+def _file(name: str) -> str:
+    text = (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+    return text.replace("@LEAPS@", ",".join(f"{day:.0f}" for day in leap_days()))
+
+
+INSTALL = _BASE + "\n".join(map(_file, ("text", "shapes", "predicates", "regions", "sky")))
+"""SQL for the publisher, run by the schema's owner; running it again changes nothing."""
