@@ -254,6 +254,7 @@ def open_query(
             maxrec=rows,
             base_url=base_url,
             uploads=tuple(upload.table for upload in uploads),
+            extensions=workers.extensions(),
         )
         return query if page is None else query.paged(page.sort, page.descending, page.offset, page.limit)
 
@@ -347,7 +348,9 @@ def count(text: str, caller: Caller, *, maxrec: int | None = None, seconds: floa
     limits = workers.query_settings()
     rows = min(limits.hard_maxrec if maxrec is None else maxrec, limits.hard_maxrec)
     with _start(
-        lambda manifest: adql.compile_query(text, manifest.schemas, maxrec=rows).counted(),
+        lambda manifest: adql.compile_query(
+            text, manifest.schemas, maxrec=rows, extensions=workers.extensions()
+        ).counted(),
         caller,
         maxrec=None,
         seconds=seconds or limits.sync_seconds,
@@ -363,7 +366,9 @@ def plan(text: str, caller: Caller) -> str:
     """The SQL of a query and the engine's plan for it; the query is not run."""
     limits = workers.query_settings()
     manifest = archive.ready()
-    query = adql.compile_query(text, manifest.schemas, maxrec=limits.default_maxrec)
+    query = adql.compile_query(
+        text, manifest.schemas, maxrec=limits.default_maxrec, extensions=workers.extensions()
+    )
     try:
         answer = workers.pool().run(
             f"EXPLAIN {query.sql}",

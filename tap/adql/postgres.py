@@ -20,6 +20,7 @@ _WORDS = "ARRAY(SELECT m[1] FROM regexp_matches(lower({0}), '([[:alnum:]]+)', 'g
 _NEEDS_UDF = "vg_"
 _OWN = {
     "acos": f"vg_acos({_D})",
+    "authority": "substring({0} FROM '^[A-Za-z][-A-Za-z0-9+.]*://([^/?#]+)')",
     "asin": f"vg_asin({_D})",
     "exp": f"vg_exp({_D})",
     "from_mjd": "(CASE WHEN {0} BETWEEN -678575 AND 2973483 THEN TIMESTAMP '1970-01-01' + make_interval(secs => "
