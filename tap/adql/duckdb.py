@@ -46,7 +46,8 @@ TEMPLATES = (
         "dms_to_degrees": "vg_dms({0})",
         "exp": f"exp({_D})",
         "floor": f"floor({_D})",
-        "hashlist_has": "CAST(NOT contains({1}, '#') AND list_contains(string_split(lower({0}), '#'), lower({1})) AS INTEGER)",
+        "hashlist_has": "CAST(NOT contains({1}, '#') "
+        "AND list_contains(string_split(lower({0}), '#'), lower({1})) AS INTEGER)",
         "hasword": "CAST(list_has_all(regexp_extract_all(lower({0}), '[\\pL\\pN]+'), "
         "regexp_extract_all(lower({1}), '[\\pL\\pN]+')) AS INTEGER)",
         "from_mjd": "(CASE WHEN {0} BETWEEN -678575 AND 2973483 THEN "

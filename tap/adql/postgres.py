@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.vo.errors import QueryError
-from tap.adql import duckdb, geometry, ir, spatial_duckdb
+from tap.adql import duckdb, geometry, ir, moc_duckdb, postgres_moc, spatial_duckdb
 from tap.adql.catalogue import UPLOAD_SCHEMA
 from tap.adql.ir import Expr, Kind
 
@@ -45,11 +45,15 @@ _OWN = {
     "to_mjd": "(CAST(extract(epoch FROM {0}) AS DOUBLE PRECISION) / 86400.0 + 40587.0)",
     "truncate": "vg_trunc({0}, {extra})",
 }
-TEMPLATES = {
-    op: text.replace("AS DOUBLE)", "AS DOUBLE PRECISION)")
-    for op, text in duckdb.TEMPLATES.items()
-    if _NEEDS_UDF not in text
-} | _OWN
+TEMPLATES = (
+    {
+        op: text.replace("AS DOUBLE)", "AS DOUBLE PRECISION)")
+        for op, text in duckdb.TEMPLATES.items()
+        if _NEEDS_UDF not in text
+    }
+    | postgres_moc.TEMPLATES
+    | _OWN
+)
 
 
 def _unsupported(*_: object) -> str:
@@ -79,6 +83,8 @@ def _circle(emitter: duckdb.Emitter, expr: ir.Circle) -> str:
 def _spatial(emitter: duckdb.Emitter, expr: ir.Spatial) -> str:
     """A position in a constant shape: ranges of the index, then the exact test."""
     a, b = expr.a, expr.b
+    if Kind.MOC in (a.kind, b.kind):
+        return postgres_moc.test(emitter, expr.op, a, b)
     if a.kind is not Kind.POINT or not isinstance(b, ir.Fixed):
         return _unsupported()
     place = geometry.as_point(a)
@@ -118,6 +124,7 @@ class PostgresEmitter(duckdb.Emitter):
         ir.Polygon: _unsupported,
         ir.Box: _unsupported,
         ir.Fixed: _fixed,
+        ir.FixedMoc: moc_duckdb.fixed,
         ir.InMoc: _in_moc,
         ir.Spatial: _spatial,
     }
@@ -151,6 +158,6 @@ class PostgresEmitter(duckdb.Emitter):
             expr.op in self.templates or expr.op in self.calls or expr.op in ("cast", "coalesce", "to_text")
         ):
             return _unsupported()
-        if isinstance(expr, ir.Aggregate) and expr.op == "HISTOGRAM":
+        if isinstance(expr, ir.Aggregate) and expr.op in ("HISTOGRAM", "MOC"):
             return _unsupported()
         return super().value(expr)

@@ -5,6 +5,8 @@ They compute as DuckDB and numpy do: 1/0 is infinite, the logarithm of a negativ
 
 from __future__ import annotations
 
+from tap.adql import postgres_moc
+
 SCHEMA = "vogate"
 """Where they are; the connections of queries have it in their search_path."""
 
@@ -153,5 +155,6 @@ RETURNS BOOLEAN LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
         cos(radians(lat)) * cos(radians(lon)), cos(radians(lat)) * sin(radians(lon)), sin(radians(lat)), shape) END
 $$;
 """
+    + postgres_moc.INSTALL
 )
 """SQL for the publisher, run once as the schema's owner; running it again changes nothing."""
