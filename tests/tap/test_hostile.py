@@ -11,10 +11,12 @@ import gzip
 import io
 import os
 import random
+import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,7 +31,7 @@ from gateway.vo.caller import Caller
 from tap import workers
 from uws import controller
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("published")]
+pytestmark = pytest.mark.django_db
 
 COUNT = int(os.environ.get("VOGATE_HOSTILE", "6000" if os.environ.get("VOGATE_LONG") else "600")) // 3
 """Requests of each of three kinds."""
@@ -174,9 +176,16 @@ def bombard(shoot: Callable[[random.Random], None]) -> None:
             raise
 
 
+@pytest.fixture(scope="module")
+def with_jobs(published_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the archive, which gets a TAP_SCHEMA with the callers' jobs."""
+    return Path(shutil.copytree(published_folder, tmp_path_factory.mktemp("archive") / "copy"))
+
+
 @pytest.fixture(autouse=True)
-def private_rows(settings) -> None:
+def private_rows(published: object, with_jobs: Path, settings) -> None:
     """A job that is not the caller's, in a table that queries may name."""
+    settings.VOGATE_ARCHIVE = with_jobs
     settings.VOGATE_LIVE_SCHEMAS = ["uws.tables"]
     owner = get_user_model().objects.create_user("somebody", password="else")
     caller = Caller(user_id=owner.pk, username="somebody", method="session")
@@ -187,7 +196,7 @@ def test_the_private_row_is_there_for_its_owner(client: Client) -> None:
     """What the other tests look for could be found."""
     query = {"QUERY": "SELECT run_id FROM uws.job", "RESPONSEFORMAT": "csv"}
     assert PRIVATE.encode() not in client.get("/tap/sync", query).getvalue()
-    client.login(username="somebody", password="else")
+    client.force_login(get_user_model().objects.get(username="somebody"))
     assert PRIVATE.encode() in client.get("/tap/sync", query).getvalue()
 
 
