@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from gateway.vo.caller import Caller
 from gateway.vo.columns import Column, Table
 from gateway.vo.errors import Busy, GatewayError, QueryError, TooLarge
-from tap import adql, archive, live, metrics, workers
+from tap import adql, archive, live, metrics, stores, workers
 from tap.archive import Manifest
 from tap.arrowtypes import arrow_type, conform, reconcile_schema
 from tap.engines.base import (
@@ -262,6 +262,7 @@ def open_query(
             maxrec=rows,
             base_url=base_url,
             uploads=tuple(upload.table for upload in uploads),
+            emitter=stores.current().emitter(manifest),
         )
         return query if page is None else query.paged(page.sort, page.descending, page.offset, page.limit)
 
@@ -355,7 +356,9 @@ def count(text: str, caller: Caller, *, maxrec: int | None = None, seconds: floa
     limits = workers.query_settings()
     rows = min(limits.hard_maxrec if maxrec is None else maxrec, limits.hard_maxrec)
     with _start(
-        lambda manifest: adql.compile_query(text, manifest.schemas, maxrec=rows).counted(),
+        lambda manifest: adql.compile_query(
+            text, manifest.schemas, maxrec=rows, emitter=stores.current().emitter(manifest)
+        ).counted(),
         caller,
         maxrec=None,
         seconds=seconds or limits.sync_seconds,
@@ -371,7 +374,8 @@ def plan(text: str, caller: Caller) -> str:
     """The SQL of a query and the engine's plan for it; the query is not run."""
     limits = workers.query_settings()
     manifest = archive.ready()
-    query = adql.compile_query(text, manifest.schemas, maxrec=limits.default_maxrec)
+    emitter = stores.current().emitter(manifest)
+    query = adql.compile_query(text, manifest.schemas, maxrec=limits.default_maxrec, emitter=emitter)
     try:
         answer = workers.engine().run(
             f"EXPLAIN {query.sql}",

@@ -23,6 +23,9 @@ class Watch(Protocol):
 
     def changed(self) -> bool: ...
 
+    def pause(self, seconds: float) -> None:
+        """Wait for news, at most so long; not all watches hear any."""
+
     def close(self) -> None: ...
 
 
@@ -42,6 +45,9 @@ class SqliteWatch:
             return True
         before, self._version = self._version, version
         return bool(version != before)
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     def close(self) -> None:
         self._connection.close()
@@ -85,6 +91,12 @@ class PostgresWatch:
         self._connection.notifies.clear()
         return heard
 
+    def pause(self, seconds: float) -> None:
+        with contextlib.suppress(psycopg2.Error, OSError, ValueError):  # a lost connection shows in `changed`
+            select.select([self._connection], [], [], seconds)
+            return
+        time.sleep(seconds)
+
     def close(self) -> None:
         if self._connection is not None:
             with contextlib.suppress(psycopg2.Error):
@@ -104,6 +116,9 @@ class ClockWatch:
             return False
         self._last = moment
         return True
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     def close(self) -> None:
         pass
