@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.uws.endings import assert_nothing_is_left
 from tests.uws.service import Service
 
 pytestmark = pytest.mark.slow
@@ -143,3 +144,8 @@ def test_an_abort_of_a_job_without_worker_ends_its_processes_when_one_comes(serv
     service.start_worker()
     service.until(lambda: not service.processes_of(url), "its processes have ended")
     assert service.state(url)["phase"] == "ABORTED"
+
+
+@pytest.mark.parametrize("way", ["abort", "timeout"])
+def test_no_process_outlives_an_abort_or_a_time_out(service, worker, way):
+    assert_nothing_is_left(service, way)
