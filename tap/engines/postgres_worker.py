@@ -42,7 +42,7 @@ SETTINGS = {
     # The server itself notices when this process was killed.
     "client_connection_check_interval": "500ms",
 }
-_VALUES = ("22", "21", "23")
+_VALUES = ("22", "21", "23", "0A")
 _MEMORY = ("53", "54")
 _GONE = ("08", "57P")
 _TOO_LARGE = re.compile(r"invalid memory alloc request|out of memory|requested length too large|too long for")

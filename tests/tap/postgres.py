@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -11,9 +12,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 import psycopg2
 import pytest
+from psycopg2.extensions import parse_dsn
 
 USERS = ("postgres", "nobody")
 """Who runs the server where the tests are root, which PostgreSQL refuses to be."""
@@ -68,7 +71,7 @@ def server() -> Iterator[str]:
         )
         assert done.returncode == 0, done.stderr
         options = ["listen_addresses=", "fsync=off", "full_page_writes=off", "synchronous_commit=off"]
-        options += [f"unix_socket_directories={name}", "jit=off", "max_connections=20", "shared_buffers=64MB"]
+        options += [f"unix_socket_directories={name}", "jit=off", "max_connections=60", "shared_buffers=64MB"]
         command = [*before, str(place / "postgres"), "-D", f"{name}/data"]
         for option in options:
             command += ["-c", option]
@@ -87,6 +90,17 @@ def server() -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 process.kill()
             log.close()
+
+
+def database(url: str, name: str, template: str = "template1") -> str:
+    """A new database of a server; its address as a URL."""
+    with contextlib.closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    parts = parse_dsn(url)
+    return f"postgresql://{parts['user']}@/{name}?{urlencode({'host': parts['host']})}"
 
 
 def _await(url: str, process: subprocess.Popen[bytes]) -> None:
