@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 MINIMUM_FREE_BYTES = 200 << 20
@@ -20,7 +20,7 @@ def _database() -> str:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except DatabaseError:
+    except Error:
         return "the database does not answer"
     return ""
 

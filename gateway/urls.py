@@ -10,6 +10,8 @@ from uws import rocrate
 from uws.status import status
 from uws.urls import api_urlpatterns
 
+handler500 = "gateway.vo.middleware.server_error"
+
 urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),

@@ -108,7 +108,8 @@ def wrap(argv: Sequence[str], walls: Walls) -> list[str]:
 
 
 def _namespaces(network: bool) -> list[str]:
-    flags = ["--unshare-all", "--die-with-parent", "--new-session"]
+    # A gateway that root runs would leave its tools root's capabilities, behind the walls.
+    flags = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     return [*flags, "--share-net"] if network else flags
 
 

@@ -41,7 +41,7 @@ def required() -> Path:
     pytest.skip(message)
 
 
-def _as_user(folder: Path) -> list[str]:
+def as_user(folder: Path) -> list[str]:
     """What is put before a command to run it as an unprivileged user, who gets the folder."""
     if os.getuid() != 0:
         return []
@@ -63,7 +63,7 @@ def server() -> Iterator[str]:
     place = required()
     with tempfile.TemporaryDirectory(prefix="vogate-pg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        before = _as_user(folder)
+        before = as_user(folder)
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
         make = [*before, str(place / "initdb"), "-D", f"{name}/data", "-U", "tests", "-A", "trust", "-N"]
         done = subprocess.run(
