@@ -42,7 +42,11 @@ class Gateway:
 
     def env(self) -> dict[str, str]:
         """The environment of every process of this gateway."""
-        kept = {k: v for k, v in os.environ.items() if k not in ("DATA", "DATABASE_URL", "VOGATE_BASE_URL")}
+        kept = {
+            k: v
+            for k, v in os.environ.items()
+            if k not in ("DATA", "DATABASE_URL", "TAP_DATABASE_URL", "VOGATE_BASE_URL")
+        }
         return kept | {"VOGATE_HOME": str(self.home)} | self.environment
 
     def vogate(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
