@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tap.adql import postgres_moc
+from tap.adql import healpix, postgres_moc
 from tap.adql.functions_more import leap_days
 
 SCHEMA = "vogate"
@@ -183,7 +183,14 @@ _FOLDER = Path(__file__).parent / "postgres_sql"
 
 def _file(name: str) -> str:
     text = (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
-    return text.replace("@LEAPS@", ",".join(f"{day:.0f}" for day in leap_days()))
+    constants = {
+        "@LEAPS@": ",".join(f"{day:.0f}" for day in leap_days()),
+        "@ACROSS@": ",".join(map(str, healpix._ACROSS.ravel().tolist())),
+        "@TURN@": ",".join(map(str, healpix._TURN.ravel().tolist())),
+    }
+    for name, value in constants.items():
+        text = text.replace(name, value)
+    return text
 
 
 INSTALL = _BASE + "\n".join(map(_file, ("text", "shapes", "predicates", "regions", "sky")))
