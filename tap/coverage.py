@@ -10,7 +10,7 @@ import numpy as np
 
 from gateway.vo.columns import Table
 from gateway.vo.errors import NotFound, UsageError
-from tap import archive, workers
+from tap import archive, stores, workers
 from tap.adql.scope import HEALPIX_COLUMN
 from tap.archive import Manifest
 
@@ -70,11 +70,11 @@ def _document(version: int, file: str, schema: str, name: str, order: int, form:
 def _cells(schema: str, name: str, order: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
     """The cells that hold a position, by the hidden index column."""
     manifest = archive.ready()
-    table = f'"{archive.alias(schema)}"."main"."{name.replace(chr(34), chr(34) * 2)}"'
+    table = stores.current().relation(manifest, schema, name)
     sql = (
         f"SELECT DISTINCT {HEALPIX_COLUMN} >> {2 * (29 - order)} AS cell FROM {table} "
         f"WHERE {HEALPIX_COLUMN} IS NOT NULL"
     )
-    answer = workers.pool().run(sql, manifest.version, workers.attached(manifest), seconds=SECONDS)
+    answer = workers.engine().run(sql, manifest.version, workers.attached(manifest), seconds=SECONDS)
     parts = [batch.column(0).to_numpy() for batch in answer]
     return np.concatenate(parts).astype(np.uint64) if parts else np.empty(0, np.uint64)

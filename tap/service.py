@@ -15,13 +15,21 @@ import pyarrow.compute as pc
 from gateway.vo.caller import Caller
 from gateway.vo.columns import Column, Table
 from gateway.vo.errors import Busy, GatewayError, QueryError, TooLarge
-from tap import adql, archive, live, metrics, workers
+from tap import adql, archive, live, metrics, stores, workers
 from tap.archive import Manifest
 from tap.arrowtypes import arrow_type, conform, reconcile_schema
-from tap.engines.pool import QUEUE, Answer, EngineError, Lane, QueryCancelled, TimeLimit, WorkerDied
-from tap.engines.worker import StartFailed
-
-OnLeave = Callable[[Callable[[], object]], object]
+from tap.engines.base import (
+    QUEUE,
+    Answer,
+    EngineError,
+    Fault,
+    Lane,
+    OnLeave,
+    QueryCancelled,
+    StartFailed,
+    TimeLimit,
+    WorkerDied,
+)
 
 log = logging.getLogger("vogate.query")
 slow = logging.getLogger("vogate.slow")
@@ -255,6 +263,7 @@ def open_query(
             base_url=base_url,
             uploads=tuple(upload.table for upload in uploads),
             extensions=workers.extensions(),
+            emitter=stores.current().emitter(manifest),
         )
         return query if page is None else query.paged(page.sort, page.descending, page.offset, page.limit)
 
@@ -296,7 +305,7 @@ def _start(
     while True:
         query = compiled(manifest)
         try:
-            answer = workers.pool().run(
+            answer = workers.engine().run(
                 query.sql,
                 manifest.version,
                 workers.attached(manifest),
@@ -349,7 +358,11 @@ def count(text: str, caller: Caller, *, maxrec: int | None = None, seconds: floa
     rows = min(limits.hard_maxrec if maxrec is None else maxrec, limits.hard_maxrec)
     with _start(
         lambda manifest: adql.compile_query(
-            text, manifest.schemas, maxrec=rows, extensions=workers.extensions()
+            text,
+            manifest.schemas,
+            maxrec=rows,
+            extensions=workers.extensions(),
+            emitter=stores.current().emitter(manifest),
         ).counted(),
         caller,
         maxrec=None,
@@ -367,10 +380,14 @@ def plan(text: str, caller: Caller) -> str:
     limits = workers.query_settings()
     manifest = archive.ready()
     query = adql.compile_query(
-        text, manifest.schemas, maxrec=limits.default_maxrec, extensions=workers.extensions()
+        text,
+        manifest.schemas,
+        maxrec=limits.default_maxrec,
+        extensions=workers.extensions(),
+        emitter=stores.current().emitter(manifest),
     )
     try:
-        answer = workers.pool().run(
+        answer = workers.engine().run(
             f"EXPLAIN {query.sql}",
             manifest.version,
             workers.attached(manifest),
@@ -384,38 +401,22 @@ def plan(text: str, caller: Caller) -> str:
     return "\n".join([query.sql, "", *map(str, rows)]) + "\n"
 
 
-_FAULTS = (
-    "Conversion Error",
-    "Out of Range Error",
-    "Invalid Input Error",
-    "Invalid Argument",
-    "Constraint Error",
-)
-
-
 def explain(error: EngineError, sql: str) -> GatewayError:
     """What the engine complains about, for the person who wrote the query.
 
     What depends on values (divisions, conversions, limits) is theirs; all else should have been found by
     the compiler, so it is ours, and its SQL goes to the log.
     """
-    message = error.message.strip()
-    head = message.splitlines()[0] if message else error.kind
-    if error.kind == "Upload":
-        return QueryError(head)
-    if "Out of Memory" in message or error.kind in (
-        "MemoryError",
-        "ArrowMemoryError",
-        "OutOfMemoryException",
-    ):
+    if error.fault is Fault.UPLOAD:
+        return QueryError(error.message)
+    if error.fault is Fault.MEMORY:
         return TooLarge(
             "The query needs more memory than the service gives to one query.",
             hint="Select fewer columns or rows, or sort and group less at once.",
         )
-    if any(fault in head for fault in _FAULTS):
-        detail = head.split("Error: ", 1)[-1]
-        return QueryError(f"The query cannot be evaluated: {detail}")
-    log.error("the engine refused SQL that the compiler made (%s: %s): %s", error.kind, message, sql)
+    if error.fault is Fault.VALUES:
+        return QueryError(f"The query cannot be evaluated: {error.message}")
+    log.error("the engine refused SQL that the compiler made (%s: %s): %s", error.kind, error.message, sql)
     return GatewayError(
         "The query engine could not run this query.",
         hint="This is a fault of the service; please tell its operators which query it was.",

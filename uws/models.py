@@ -97,6 +97,11 @@ class Job(models.Model):
     base_url = models.CharField(max_length=300, blank=True)
     """Public URL of the gateway when the job was made, without a slash at the end."""
 
+    reuse = models.BooleanField(null=True)
+    """Whether an earlier result of the same request may answer it; None is as the site says (`uws.reuse`)."""
+    answered_from = models.CharField(max_length=ID_LENGTH, blank=True)
+    """The job whose results these are; empty for a job that ran."""
+
     parent = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.CASCADE, related_name="children"
     )

@@ -20,6 +20,7 @@ from gateway.vo.errors import Conflict, GatewayError
 from provenance import access, recorder
 from provenance.records import ActivityRecord, RelationType
 from uws import controller, creation, inputs
+from uws.access import may_use
 from uws.comparing import Comparison, State, Tolerance, compare_files
 from uws.models import Job
 from uws.phases import FINAL, Phase
@@ -87,7 +88,7 @@ def plan(job_id: str, caller: Caller) -> Plan:
     """
     access.check(job_id, caller)
     record = final_record(job_id)
-    job = Job.objects.filter(pk=job_id).first()
+    job = _job_of(job_id, caller)
     problems: list[str] = []
     blocked = False
     name, version = record.description.name, record.description.version
@@ -115,6 +116,12 @@ def plan(job_id: str, caller: Caller) -> Plan:
         base_url=job.base_url if job is not None else "",
         blocked=blocked,
     )
+
+
+def _job_of(job_id: str, caller: Caller) -> Job | None:
+    """The job, if the caller may use it; of one whose record alone is public there is only the record."""
+    job = Job.objects.filter(pk=job_id).first()
+    return job if job is not None and (caller.is_staff or may_use(job, caller)) else None
 
 
 def final_record(job_id: str) -> ActivityRecord:
@@ -236,6 +243,7 @@ def rerun(
             inputs=given,
             uploads=uploads,
             run=True,
+            reuse=False,
             base_url=base_url or wanted.base_url,
             session=bool(caller.session_key),
         )
@@ -295,7 +303,7 @@ class _Product:
 def _outputs(job_id: str, caller: Caller) -> dict[str, _Product]:
     """The products of a job by name, from the job or from its provenance."""
     access.check(job_id, caller)
-    job = Job.objects.filter(pk=job_id).first()
+    job = _job_of(job_id, caller)
     if job is not None and Phase(job.phase) not in FINAL:
         raise Conflict(f"Job {job_id} has not ended; it is {job.phase}.", hint="Wait for its end.")
     rows = list(job.results.all()) if job is not None else []

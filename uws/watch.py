@@ -22,6 +22,9 @@ class Watch(Protocol):
 
     def changed(self) -> bool: ...
 
+    def pause(self, seconds: float) -> None:
+        """Wait for news, at most so long; not all watches hear any."""
+
     def close(self) -> None: ...
 
 
@@ -41,6 +44,9 @@ class SqliteWatch:
             return True
         before, self._version = self._version, version
         return bool(version != before)
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     def close(self) -> None:
         self._connection.close()
@@ -75,6 +81,12 @@ class PostgresWatch:
         self._first = False
         return heard
 
+    def pause(self, seconds: float) -> None:
+        with contextlib.suppress(psycopg2.Error, OSError, ValueError):  # a lost connection shows in `changed`
+            select.select([self._connection], [], [], seconds)
+            return
+        time.sleep(seconds)
+
     def close(self) -> None:
         self._connection.close()
 
@@ -91,6 +103,9 @@ class ClockWatch:
             return False
         self._last = moment
         return True
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     def close(self) -> None:
         pass

@@ -110,6 +110,7 @@ def _info(job: Job, base: str) -> etree._Element:
         "attempt": str(job.attempt) if job.attempt else "",
         "log": f"{links.job_url(job, base)}/log" if job.attempt else "",
         "page": links.page_url(job, base),
+        "answeredFrom": job.answered_from,
         "heldFor": job.get_held_for_display() if job.held_for else "",
         **_family(job, base),
     }

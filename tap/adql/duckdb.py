@@ -354,6 +354,10 @@ class Emitter:
         """Numbers divided: infinite or NaN for a division by zero."""
         return f"({a} / {b})"
 
+    def between(self, column: str, found: tuple[tuple[int, int], ...]) -> str:
+        """That a column of integers is in one of some ranges, both ends included."""
+        return spatial_duckdb.between(column, found)
+
     def exclusive_or(self, a: str, b: str) -> str:
         return f"xor({a}, {b})"
 
@@ -366,16 +370,16 @@ class Emitter:
             order = "" if isinstance(expr.args[0], ir.Const) else f" ORDER BY {value}"
             return f"string_agg({value}, {self.value(expr.args[1])}{order})"
         if expr.op == "HISTOGRAM":
-            return self._histogram(value, expr.args[1:])
+            return self.histogram(*self._bins(value, expr.args[1:]))
         if expr.op == "MOC":
-            return moc_duckdb.gathered(self, expr)
+            return self.gathered(expr)
         text = f"{expr.op.lower()}({distinct}{value})"
         if expr.op == "SUM":
             return f"CAST({text} AS {self.types[expr.meta.datatype]})"
         return text
 
-    def _histogram(self, value: str, args: tuple[ir.Expr, ...]) -> str:
-        """Counts by bin as a map, spread out over all bins."""
+    def _bins(self, value: str, args: tuple[ir.Expr, ...]) -> tuple[str, int]:
+        """The number of a value's bin (what is below and above has one of its own), and how many there are."""
         low, high, bins = (arg.value for arg in args if isinstance(arg, ir.Const))
         assert isinstance(low, float)
         assert isinstance(high, float)
@@ -385,8 +389,16 @@ class Emitter:
             f"CASE WHEN {value} < {self.literal(low)} THEN 0 WHEN {value} >= {self.literal(high)} THEN {bins + 1} "
             f"ELSE least({bins}, 1 + CAST(floor(({value} - {self.literal(low)}) / {width}) AS INTEGER)) END"
         )
-        counts = f"histogram(CASE WHEN {value} IS NOT NULL THEN {bin_} END)"
-        return f"list_transform(range(0, {bins + 2}), lambda i: coalesce(CAST(({counts})[CAST(i AS INTEGER)] AS BIGINT), 0))"
+        return f"CASE WHEN {value} IS NOT NULL THEN {bin_} END", bins + 2
+
+    def gathered(self, expr: ir.Aggregate) -> str:
+        """The MOC of a group's positions."""
+        return moc_duckdb.gathered(self, expr)
+
+    def histogram(self, number: str, bins: int) -> str:
+        """Counts by bin as a map, spread out over all bins."""
+        counts = f"histogram({number})"
+        return f"list_transform(range(0, {bins}), lambda i: coalesce(CAST(({counts})[CAST(i AS INTEGER)] AS BIGINT), 0))"
 
     def _case(self, expr: ir.Case) -> str:
         branches = [f"WHEN {self.value(test)} THEN {self.value(result)}" for test, result in expr.branches]

@@ -22,6 +22,12 @@ TT_MINUS_TAI = 32.184
 DAY = 86400.0
 
 
+def leap_days() -> list[float]:
+    """Days (MJD) that begin after a leap second, since 1972."""
+    found: list[float] = _LEAPS.tolist()
+    return found
+
+
 def _floats(column: Column) -> np.ndarray:
     return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
 

@@ -160,16 +160,17 @@ def _index(emitter: Emitter, lon: Expr, lat: Expr) -> ir.PositionIndex | None:
     return None
 
 
-def ranges(index: ir.PositionIndex, shape: Shape) -> str:
-    """A filter on the HEALPix column; '' where it would let all through. DuckDB prunes by the outer BETWEEN alone."""
+def ranges(emitter: Emitter, index: ir.PositionIndex, shape: Shape) -> str:
+    """A filter on the HEALPix column; '' where it would let all through."""
     found = cover.ranges(shape)
     column = f'{index.source}."{index.healpix}"'
     if found == (WHOLE_SKY,):
         return ""
-    return _between(column, found)
+    return emitter.between(column, found)
 
 
-def _between(column: str, found: tuple[tuple[int, int], ...]) -> str:
+def between(column: str, found: tuple[tuple[int, int], ...]) -> str:
+    """In one of the ranges; DuckDB prunes by the outer BETWEEN alone."""
     if not found:
         return f"{column} < 0"
     outer = f"{column} BETWEEN {found[0][0]} AND {found[-1][1]}"
@@ -189,7 +190,7 @@ def in_moc(emitter: Emitter, expr: ir.InMoc) -> str:
     exact = f"vg_in_cells({column}, {[int(edge) for edge in cells.ravel()]})"
     if index is None:
         return exact if len(cells) else f"({column} < 0)"
-    filtered = _between(column, moc.coarse(cells, cover.MAX_RANGES))
+    filtered = emitter.between(column, moc.coarse(cells, cover.MAX_RANGES))
     if len(cells) <= cover.MAX_RANGES:
         return f"({filtered})"
     return f"({filtered} AND CASE WHEN {filtered} THEN {exact} END)"
@@ -234,7 +235,7 @@ def within(emitter: Emitter, expr: ir.Within) -> str:
     if x is not None and y is not None and radius is not None and len(lon + lat) < _INLINE:
         index = _index(emitter, a.lon, a.lat)
         shape = Shape(ShapeKind.CIRCLE, unit_vector(x, y), math.radians(max(0.0, min(radius, 180.0))))
-        filtered = ranges(index, shape) if index is not None else ""
+        filtered = ranges(emitter, index, shape) if index is not None else ""
         return _all(filtered, in_cone(lon, lat, (float(x), float(y)), radius, expr.strict))
     lon2, lat2 = double(emitter, b.lon), double(emitter, b.lat)
     limit = double(emitter, expr.radius)
@@ -275,7 +276,7 @@ def spatial(emitter: Emitter, expr: ir.Spatial) -> str:
 def _point_in(emitter: Emitter, place: ir.Point, shape: Shape) -> str:
     lon, lat = double(emitter, place.lon), double(emitter, place.lat)
     index = _index(emitter, place.lon, place.lat)
-    filtered = ranges(index, shape) if index is not None else ""
+    filtered = ranges(emitter, index, shape) if index is not None else ""
     if shape.kind is ShapeKind.CIRCLE and len(lon + lat) < _INLINE:
         return _all(filtered, in_cone(lon, lat, lon_lat(shape.centre), math.degrees(shape.radius), False))
     exact = f"vg_point_in({lon}, {lat}, {numbers(shape.encode())})"

@@ -316,7 +316,7 @@ def test_killed_workers_under_load(client: Client) -> None:
         asker.start()
     end = time.monotonic() + max(SECONDS / 2, 2)
     while time.monotonic() < end:
-        for pid in workers.pool().processes()[:1]:
+        for pid in workers.engine().processes()[:1]:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:

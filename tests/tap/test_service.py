@@ -12,7 +12,7 @@ from gateway.vo.columns import Column, Table
 from gateway.vo.errors import QueryError
 from tap import service, workers
 from tap.archive import Manifest
-from tap.engines.pool import QueryCancelled, TimeLimit
+from tap.engines.base import QueryCancelled, TimeLimit
 from tap.service import Page, UploadedTable
 from tests.tap import catalogue
 
