@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sqlite3
 
 import psycopg2
@@ -15,6 +16,7 @@ import pytest
 from psycopg2.extras import execute_values
 
 from gateway.vo.errors import QueryError
+from tap.adql import udf
 from tap.adql.postgres import PostgresEmitter
 from tap.adql.postgres_functions import INSTALL
 from tests.tap.adql.generated import Generator
@@ -202,6 +204,18 @@ def test_what_postgres_does_not_compute_is_refused(archive, expression):
     compiled = archive.compile(f"SELECT {expression} AS x FROM ivoa.obscore")
     with pytest.raises(QueryError, match="not computed by this service's database"):
         compiled.written_by(PostgresEmitter())
+
+
+EXAMPLES = {item.example: item for item in udf.DECLARED if not re.search("random|simbad", item.name)}
+"""Those of random numbers have no one value, names are asked for when a query is compiled."""
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_example_of_every_function(archive, elephant, example):
+    text = f"SELECT {example} AS x FROM survey.extra WHERE id = 3"
+    ours = archive.run(text)
+    assert ours[0][0] is not None
+    assert alike(in_postgres(elephant, archive, text), ours)
 
 
 MOC_CONDITIONS = [
