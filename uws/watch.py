@@ -92,9 +92,10 @@ class PostgresWatch:
         return heard
 
     def pause(self, seconds: float) -> None:
-        with contextlib.suppress(psycopg2.Error, OSError, ValueError):  # a lost connection shows in `changed`
-            select.select([self._connection], [], [], seconds)
-            return
+        if self._connection is not None:
+            with contextlib.suppress(psycopg2.Error, OSError, ValueError):  # a lost one shows in `changed`
+                select.select([self._connection], [], [], seconds)
+                return
         time.sleep(seconds)
 
     def close(self) -> None:
