@@ -263,6 +263,7 @@ def open_query(
             base_url=base_url,
             uploads=tuple(upload.table for upload in uploads),
             emitter=stores.current().emitter(manifest),
+            extensions=workers.extensions(),
         )
         return query if page is None else query.paged(page.sort, page.descending, page.offset, page.limit)
 
@@ -357,7 +358,11 @@ def count(text: str, caller: Caller, *, maxrec: int | None = None, seconds: floa
     rows = min(limits.hard_maxrec if maxrec is None else maxrec, limits.hard_maxrec)
     with _start(
         lambda manifest: adql.compile_query(
-            text, manifest.schemas, maxrec=rows, emitter=stores.current().emitter(manifest)
+            text,
+            manifest.schemas,
+            maxrec=rows,
+            emitter=stores.current().emitter(manifest),
+            extensions=workers.extensions(),
         ).counted(),
         caller,
         maxrec=None,
@@ -375,7 +380,9 @@ def plan(text: str, caller: Caller) -> str:
     limits = workers.query_settings()
     manifest = archive.ready()
     emitter = stores.current().emitter(manifest)
-    query = adql.compile_query(text, manifest.schemas, maxrec=limits.default_maxrec, emitter=emitter)
+    query = adql.compile_query(
+        text, manifest.schemas, maxrec=limits.default_maxrec, emitter=emitter, extensions=workers.extensions()
+    )
     try:
         answer = workers.engine().run(
             f"EXPLAIN {query.sql}",

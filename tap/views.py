@@ -116,7 +116,7 @@ def availability(request: HttpRequest) -> HttpResponse:
         available, notes = True, [str(error)]
     except GatewayError as error:
         available, notes = False, [str(error)]
-    document = vosi.availability(available, up_since=STARTED, notes=notes)
+    document = settings.SITE.availability(available, up_since=STARTED, notes=notes)
     return HttpResponse(document, content_type=vosi.TYPE)
 
 

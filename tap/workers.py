@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from tap import archive
+from tap.adql.extensions import Extension, named
 from tap.archive import Manifest
 from tap.engines.base import Engine
 from tap.engines.pool import Pool
@@ -40,6 +41,8 @@ class QuerySettings:
     """Synchronous queries of one user or address that each server process runs at once; more of them wait."""
     caller_waiting: int = 50
     """Synchronous queries of one user or address that wait in each server process; more are refused."""
+    extensions: tuple[str, ...] = ()
+    """What is accepted beyond ADQL 2.1 (tap.adql.extensions); `all` for all of it."""
     worker_memory: str = "768MB"
     worker_temporary_files: str = "8GB"
     work_mem: str = "64MB"
@@ -51,6 +54,17 @@ def query_settings() -> QuerySettings:
     given = settings.SITE.query
     known: dict[str, Callable[[Any], Any]] = {item.name: type(item.default) for item in fields(QuerySettings)}
     return QuerySettings(**{name: known[name](value) for name, value in given.items() if name in known})
+
+
+def extensions() -> frozenset[Extension]:
+    """What the site's operator has switched on beyond ADQL 2.1.
+
+    Raises
+    ------
+    ValueError
+        If site.toml names something else (a check at start finds it, see tap.apps).
+    """
+    return named(query_settings().extensions)
 
 
 _lock = threading.Lock()

@@ -102,7 +102,7 @@ def read_steps(job: Job, results: list[JobResult]) -> Steps:
     given: dict[str, EntityRecord] = {}
     for row in job.inputs.all():
         entity = EntityRecord(
-            id=_entity_id(row), name=row.title or row.identifier, sha256=row.sha256, size=row.size
+            id=entity_id(row), name=row.title or row.identifier, sha256=row.sha256, size=row.size
         )
         for text in (row.identifier, row.path, Path(row.path).name):
             given.setdefault(text, entity)
@@ -185,7 +185,7 @@ def _used(job: Job, row: JobInput, tool: Tool | None) -> UsedRecord:
     role = tool.input(row.role) if tool else None
     return UsedRecord(
         entity=EntityRecord(
-            id=_entity_id(row),
+            id=entity_id(row),
             name=row.title or row.identifier,
             contentType=row.media_type,
             sha256=row.sha256,
@@ -199,7 +199,8 @@ def _used(job: Job, row: JobInput, tool: Tool | None) -> UsedRecord:
     )
 
 
-def _entity_id(row: JobInput) -> str:
+def entity_id(row: JobInput) -> str:
+    """The identifier in the record of what a job was given."""
     if row.identifier.startswith(UPLOAD_PREFIX):
         return upload_id(row.sha256)
     if row.identifier.startswith(JOB_PREFIX):

@@ -121,7 +121,7 @@ def shared_memory(tmp: Path) -> Path:
 
 
 def _namespaces(network: bool) -> list[str]:
-    # Without a word root keeps its capabilities, and could mount what is read-only anew.
+    # A gateway that root runs would leave its tools root's capabilities, with which they could mount anew.
     flags = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     return [*flags, "--share-net"] if network else flags
 

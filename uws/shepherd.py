@@ -198,13 +198,20 @@ class Shepherd:
         self.threads = sum(threads[pid] for pid in found)
         return found
 
+    def left(self) -> list[int]:
+        """The processes that have to end with the attempt."""
+        return self.descendants()
+
+    def close_walls(self) -> None:
+        """Take down what was put up around the tool (`uws.zygote`); bubblewrap does it by itself."""
+
     def end_all(self) -> None:
         """TERM, a moment to comply, then KILL until nothing is left; what multiplies gets no moment."""
         patience = 0.0 if self.why in ("MEMORY", "PROCESSES") else TERM_SECONDS
         for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, KILL_SECONDS)):
             end, told = time.monotonic() + seconds, set()
             while time.monotonic() < end:
-                alive = self.descendants()
+                alive = self.left()
                 if not alive:
                     break
                 for pid in alive:
@@ -269,6 +276,7 @@ class Shepherd:
     def check_usage(self) -> None:
         """Memory, processes and disk of the whole tree against the limits."""
         pids, pages = self.descendants(), 0
+        memory, processes = self.spec.get("memory_mb"), self.spec.get("processes")
         for pid in pids:
             try:
                 with open(f"/proc/{pid}/statm", "rb") as file:
@@ -276,8 +284,9 @@ class Shepherd:
             except (OSError, IndexError):
                 continue
         kb = pages * (resource.getpagesize() // 1024)
+        if memory and kb > memory * 1024:  # what they share counts once
+            kb = min(kb, sum(map(_own_kb, pids)))
         self.peak_kb = max(self.peak_kb, kb)
-        memory, processes = self.spec.get("memory_mb"), self.spec.get("processes")
         if memory and kb > memory * 1024:
             self.why, self.detail = "MEMORY", f"{kb // 1024} MB"
         elif processes and len(pids) > processes:
@@ -313,8 +322,9 @@ class Shepherd:
             self.logs.note(line)
         self.start()
         self.watch(wake)
-        if self.why or self.descendants():
+        if self.why or self.left():
             self.end_all()
+        self.close_walls()
         self.reap()
         self.drain()
         self.leave_record(began)
@@ -342,6 +352,17 @@ def _limit(which: int, value: int) -> None:
     if hard != resource.RLIM_INFINITY:
         value = min(value, hard)
     resource.setrlimit(which, (value, value))
+
+
+def _own_kb(pid: int) -> int:
+    """Memory of a process, with its part of what it shares with others (as after a fork)."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith(b"Pss:"))
+    except ProcessLookupError:
+        return 0
+    except (OSError, StopIteration):
+        return sys.maxsize  # not ours to see: all that it holds counts
 
 
 def _command(pid: int) -> str:
@@ -390,7 +411,7 @@ def fenced(job_folder: str, attempt: int) -> bool:
     return False
 
 
-def main(folder: str) -> int:
+def main(folder: str, kind: type[Shepherd] = Shepherd) -> int:
     """Run the attempt in `folder`."""
     with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
         spec = json.load(file)
@@ -407,7 +428,7 @@ def main(folder: str) -> int:
     # Neither twice (a batch system that runs it again) nor after it was told to stop.
     if any(os.path.exists(os.path.join(folder, name)) for name in ("exit.json", "shepherd.json", STOP_FILE)):
         return NOT_MINE
-    shepherd = Shepherd(folder, spec)
+    shepherd = kind(folder, spec)
 
     def stop(*_: object) -> None:
         shepherd.why = shepherd.why or "STOPPED"

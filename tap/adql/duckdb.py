@@ -8,9 +8,10 @@ error), decimals are DOUBLE, sums of integers BIGINT.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 
 from gateway.vo.errors import QueryError
-from tap.adql import crossmatch_duckdb, ir, spatial_duckdb
+from tap.adql import crossmatch_duckdb, ir, moc_duckdb, spatial_duckdb
 from tap.adql.ir import Kind
 from tap.adql.metadata import kind_of
 
@@ -30,56 +31,62 @@ TYPES = {
 }
 
 _D = "CAST({0} AS DOUBLE)"
-TEMPLATES = {
-    "abs": "abs({0})",
-    "acos": f"acos({_D})",
-    "asin": f"asin({_D})",
-    "atan": f"atan({_D})",
-    "atan2": "atan2(CAST({0} AS DOUBLE), CAST({1} AS DOUBLE))",
-    "bitnot": "(~{0})",
-    "ceiling": f"ceil({_D})",
-    "cos": f"cos({_D})",
-    "cot": f"cot({_D})",
-    "degrees": f"degrees({_D})",
-    "dms_to_degrees": "vg_dms({0})",
-    "exp": f"exp({_D})",
-    "floor": f"floor({_D})",
-    "hashlist_has": "CAST(NOT contains({1}, '#') AND list_contains(string_split(lower({0}), '#'), lower({1})) AS INTEGER)",
-    "hasword": "CAST(list_has_all(regexp_extract_all(lower({0}), '[\\pL\\pN]+'), "
-    "regexp_extract_all(lower({1}), '[\\pL\\pN]+')) AS INTEGER)",
-    "from_mjd": "(CASE WHEN {0} BETWEEN -678575 AND 2973483 THEN "
-    "make_timestamp(CAST(round((CAST({0} AS DOUBLE) - 40587.0e0) * 86400000000.0e0) AS BIGINT)) END)",
-    "hms_to_degrees": "vg_hms({0})",
-    "interval_overlaps": "CAST({0} <= {1} AND {2} <= {3} AND {0} <= {3} AND {2} <= {1} AS INTEGER)",
-    "ln": f"ln({_D})",
-    "log10": f"log10({_D})",
-    "lower": "lower({0})",
-    # DuckDB's % keeps the sign of the dividend for doubles; its fmod does not.
-    "mod": "(CAST({0} AS DOUBLE) % CAST({1} AS DOUBLE))",
-    "neg": "(-{0})",
-    "nocasematch": "CAST({0} ILIKE {1} AS INTEGER)",
-    # The second random number is kept off zero, whose logarithm there is not.
-    "normal_random": "(CAST({0} AS DOUBLE) + CAST({1} AS DOUBLE) * sqrt(-2.0e0 * ln(1.0e0 - random())) "
-    "* cos(6.283185307179586e0 * random()))",
-    "pi": "pi()",
-    "power": "pow(CAST({0} AS DOUBLE), CAST({1} AS DOUBLE))",
-    "radians": f"radians({_D})",
-    "rand": "random()",
-    "reciprocal": "({extra} / nullif(CAST({0} AS DOUBLE), 0))",
-    "regex_match": "CAST(regexp_matches({1}, {0}) AS INTEGER)",
-    "round": "round(CAST({0} AS DOUBLE), {extra})",
-    "scale": "(CAST({0} AS DOUBLE) * {extra})",
-    "sin": f"sin({_D})",
-    "sqrt": f"sqrt({_D})",
-    "tan": f"tan({_D})",
-    "to_jd": "(epoch_us({0}) / 86400000000.0e0 + 2440587.5e0)",
-    "to_mjd": "(epoch_us({0}) / 86400000000.0e0 + 40587.0e0)",
-    "to_timestamp": "CAST(rtrim({0}, 'Zz ') AS TIMESTAMP)",
-    "truncate": "trunc(CAST({0} AS DOUBLE), {extra})",
-    "tt_to_utc": f"vg_tt_to_utc({_D})",
-    "upper": "upper({0})",
-    "utc_to_tt": f"vg_utc_to_tt({_D})",
-} | spatial_duckdb.TEMPLATES
+TEMPLATES = (
+    {
+        "abs": "abs({0})",
+        "acos": f"acos({_D})",
+        "asin": f"asin({_D})",
+        "atan": f"atan({_D})",
+        "atan2": "atan2(CAST({0} AS DOUBLE), CAST({1} AS DOUBLE))",
+        "authority": "nullif(regexp_extract({0}, '^[A-Za-z][-A-Za-z0-9+.]*://([^/?#]+)', 1), '')",
+        "bitnot": "(~{0})",
+        "ceiling": f"ceil({_D})",
+        "cos": f"cos({_D})",
+        "cot": f"cot({_D})",
+        "degrees": f"degrees({_D})",
+        "dms_to_degrees": "vg_dms({0})",
+        "exp": f"exp({_D})",
+        "floor": f"floor({_D})",
+        "hashlist_has": "CAST(NOT contains({1}, '#') "
+        "AND list_contains(string_split(lower({0}), '#'), lower({1})) AS INTEGER)",
+        "hasword": "CAST(list_has_all(regexp_extract_all(lower({0}), '[\\pL\\pN]+'), "
+        "regexp_extract_all(lower({1}), '[\\pL\\pN]+')) AS INTEGER)",
+        "from_mjd": "(CASE WHEN {0} BETWEEN -678575 AND 2973483 THEN "
+        "make_timestamp(CAST(round((CAST({0} AS DOUBLE) - 40587.0e0) * 86400000000.0e0) AS BIGINT)) END)",
+        "hms_to_degrees": "vg_hms({0})",
+        "interval_overlaps": "CAST({0} <= {1} AND {2} <= {3} AND {0} <= {3} AND {2} <= {1} AS INTEGER)",
+        "ln": f"ln({_D})",
+        "log10": f"log10({_D})",
+        "lower": "lower({0})",
+        # DuckDB's % keeps the sign of the dividend for doubles; its fmod does not.
+        "mod": "(CAST({0} AS DOUBLE) % CAST({1} AS DOUBLE))",
+        "neg": "(-{0})",
+        "nocasematch": "CAST({0} ILIKE {1} AS INTEGER)",
+        # The second random number is kept off zero, whose logarithm there is not.
+        "normal_random": "(CAST({0} AS DOUBLE) + CAST({1} AS DOUBLE) * sqrt(-2.0e0 * ln(1.0e0 - random())) "
+        "* cos(6.283185307179586e0 * random()))",
+        "pi": "pi()",
+        "power": "pow(CAST({0} AS DOUBLE), CAST({1} AS DOUBLE))",
+        "radians": f"radians({_D})",
+        "rand": "random()",
+        "reciprocal": "({extra} / nullif(CAST({0} AS DOUBLE), 0))",
+        "regex_match": "CAST(regexp_matches({1}, {0}) AS INTEGER)",
+        "round": "round(CAST({0} AS DOUBLE), {extra})",
+        "scale": "(CAST({0} AS DOUBLE) * {extra})",
+        "sin": f"sin({_D})",
+        "sqrt": f"sqrt({_D})",
+        "tan": f"tan({_D})",
+        "to_jd": "(epoch_us({0}) / 86400000000.0e0 + 2440587.5e0)",
+        "to_mjd": "(epoch_us({0}) / 86400000000.0e0 + 40587.0e0)",
+        "to_timestamp": "CAST(rtrim({0}, 'Zz ') AS TIMESTAMP)",
+        "truncate": "trunc(CAST({0} AS DOUBLE), {extra})",
+        "tt_to_utc": f"vg_tt_to_utc({_D})",
+        "upper": "upper({0})",
+        "utc_to_tt": f"vg_utc_to_tt({_D})",
+    }
+    | spatial_duckdb.TEMPLATES
+    | moc_duckdb.TEMPLATES
+)
 
 
 def literal(value: int | float | str | None) -> str:
@@ -114,6 +121,8 @@ class Emitter:
     emitters: dict[type, Callable[..., str]]
     spreads = True
     """Whether joins by position go over HEALPix cells (crossmatch_duckdb.py)."""
+    mocs: ModuleType = moc_duckdb
+    """How MOCs are made and compared: its `gathered`, `of_shape` and `test`."""
 
     def __init__(self) -> None:
         self.stored: set[str] = set()
@@ -365,6 +374,8 @@ class Emitter:
             return f"string_agg({value}, {self.value(expr.args[1])}{order})"
         if expr.op == "HISTOGRAM":
             return self.histogram(*self._bins(value, expr.args[1:]))
+        if expr.op == "MOC":
+            return self.mocs.gathered(self, expr)
         text = f"{expr.op.lower()}({distinct}{value})"
         if expr.op == "SUM":
             return f"CAST({text} AS {self.types[expr.meta.datatype]})"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tap.adql import duckdb, ir, spatial_duckdb, spatial_postgres
+from tap.adql import duckdb, ir, postgres_moc, spatial_duckdb, spatial_postgres
 from tap.adql.catalogue import UPLOAD_SCHEMA
 
 TYPES = duckdb.TYPES | {"unsignedByte": "SMALLINT", "float": "REAL", "double": "DOUBLE PRECISION"}
@@ -15,6 +15,7 @@ TYPES = duckdb.TYPES | {"unsignedByte": "SMALLINT", "float": "REAL", "double": "
 _D = "CAST({0} AS DOUBLE PRECISION)"
 _OWN = {
     "acos": f"vg_acos({_D})",
+    "authority": "substring({0} FROM '^[A-Za-z][-A-Za-z0-9+.]*://([^/?#]+)')",
     "asin": f"vg_asin({_D})",
     "exp": f"vg_exp({_D})",
     "from_mjd": "(CASE WHEN {0} BETWEEN -678575 AND 2973483 THEN TIMESTAMP '1970-01-01' + make_interval(secs => "
@@ -37,9 +38,8 @@ _OWN = {
     "to_mjd": "(CAST(extract(epoch FROM {0}) AS DOUBLE PRECISION) / 86400.0 + 40587.0)",
     "truncate": "vg_trunc({0}, {extra})",
 }
-TEMPLATES = {
-    op: text.replace("AS DOUBLE)", "AS DOUBLE PRECISION)") for op, text in duckdb.TEMPLATES.items()
-} | _OWN
+TEMPLATES = {op: text.replace("AS DOUBLE)", "AS DOUBLE PRECISION)") for op, text in duckdb.TEMPLATES.items()}
+TEMPLATES |= postgres_moc.TEMPLATES | _OWN
 
 
 class PostgresEmitter(duckdb.Emitter):
@@ -53,6 +53,7 @@ class PostgresEmitter(duckdb.Emitter):
     types = TYPES
     templates = TEMPLATES
     spreads = False
+    mocs = postgres_moc
     calls: dict[str, Callable[..., str]] = spatial_duckdb.CALLS | spatial_postgres.CALLS
     emitters: dict[type, Callable[..., str]] = duckdb.Emitter.emitters | spatial_postgres.EMIT
 

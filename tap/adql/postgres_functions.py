@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tap.adql import postgres_moc
 from tap.adql.functions_more import leap_days
 
 SCHEMA = "vogate"
@@ -174,6 +175,7 @@ BEGIN
     RETURN box(point(lon - away, lat - radius), point(lon + away, lat + radius));
 END $$;
 """
+    + postgres_moc.INSTALL
 )
 
 _FOLDER = Path(__file__).parent / "postgres_sql"

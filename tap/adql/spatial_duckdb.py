@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tap.adql import cover, geometry, ir, moc
+from tap.adql import cover, geometry, ir, moc, moc_duckdb
 from tap.adql.folding import constant
 from tap.adql.ir import Expr, Kind
 from tap.adql.shapes import Shape, ShapeKind, lon_lat, unit_vector
@@ -28,9 +28,6 @@ TEMPLATES = {
     "healpix_ancestor": "(CASE WHEN {2} BETWEEN 0 AND {0} AND {0} <= 29 AND {1} BETWEEN 0 AND "
     "(CAST(12 AS BIGINT) << CAST(2 * {0} AS BIGINT)) - 1 THEN CAST({1} AS BIGINT) >> CAST(2 * ({0} - {2}) AS BIGINT) END)",
     "healpix_area": "(CASE WHEN {0} BETWEEN 0 AND 29 THEN 3437.746770784939e0 / pow(4.0e0, {0}) END)",
-    "moc_area": "vg_moc_area({0})",
-    "moc_intersection": "vg_moc_intersection({0}, {1})",
-    "moc_union": "vg_moc_union({0}, {1})",
 }
 
 
@@ -255,6 +252,8 @@ def within(emitter: Emitter, expr: ir.Within) -> str:
 
 def spatial(emitter: Emitter, expr: ir.Spatial) -> str:
     a, b = expr.a, expr.b
+    if Kind.MOC in (a.kind, b.kind):
+        return emitter.mocs.test(emitter, expr.op, a, b)
     if a.kind is Kind.POINT and isinstance(b, ir.Fixed) and not isinstance(a, ir.Fixed):
         return _point_in(emitter, geometry.as_point(a), b.shape)
     name = "vg_contains" if expr.op == "CONTAINS" else "vg_intersects"
@@ -324,6 +323,7 @@ EMIT: dict[type, Callable[..., str]] = {
     ir.Polygon: lambda emitter, expr: polygon(emitter, expr),
     ir.Box: lambda emitter, expr: box(emitter, expr),
     ir.Fixed: lambda emitter, expr: fixed(emitter, expr),
+    ir.FixedMoc: lambda emitter, expr: moc_duckdb.fixed(emitter, expr),
     ir.InMoc: lambda emitter, expr: in_moc(emitter, expr),
     ir.Within: lambda emitter, expr: within(emitter, expr),
     ir.Spatial: lambda emitter, expr: spatial(emitter, expr),
@@ -336,6 +336,7 @@ CALLS = {
     "epoch_prop": epoch_prop,
     "epoch_prop_pos": epoch_prop,
     "healpix_index": healpix_index,
+    "moc_of": lambda emitter, expr: emitter.mocs.of_shape(emitter, expr),
     "parse_dali": parse_dali,
     "position_angle": position_angle,
     "rotate": rotate,

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import gzip
 import io
 import threading
 import warnings
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from astropy.io.votable import parse_single_table
 from astropy.table import Table
+from astropy.time import Time
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from lxml import etree
 from pyvo.io.vosi import parse_capabilities, parse_tables
 from pyvo.io.vosi.endpoint import parse_availability
 
+from gateway.site import Downtime
 from tap import workers
 from tests.tap import catalogue
 
@@ -278,6 +282,24 @@ def test_availability(client: Client) -> None:
     found = parse_availability(io.BytesIO(client.get("/tap/availability").content))
     assert found.available
     assert found.upsince is not None
+
+
+@pytest.mark.parametrize(("hours", "available"), [((1, 2), True), ((-1, 2), False), ((-2, -1), True)])
+def test_availability_announces_downtimes(client: Client, settings, hours, available) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    start, end = (now + timedelta(hours=hour) for hour in hours)
+    downtime = Downtime(start, end, "new disks")
+    settings.SITE = dataclasses.replace(settings.SITE, downtimes=(downtime,))
+    for path in ("/tap", "/datalink", "/provsap", "/scs/syn.cat"):
+        found = parse_availability(io.BytesIO(client.get(f"{path}/availability").content))
+        assert found.available is available, path
+        if end > now:
+            assert (found.downat, found.backat) == tuple(
+                Time(moment, format="datetime", scale="utc") for moment in (start, end)
+            )
+            assert found.notes == ["new disks"]
+        else:
+            assert found.downat is None
 
 
 def test_availability_says_what_is_wrong(client: Client, published_folder, settings, tmp_path) -> None:

@@ -15,9 +15,26 @@ from tests.uws.service import Service
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("service"), "[limits.anonymous]\nactive_jobs = 50\n")
+class WarmService(Service):
+    """One whose probe tool starts warm (`uws.warm`)."""
+
+    def start_worker(self, *options: str) -> subprocess.Popen[bytes]:
+        tool = self.site / "tools" / "probe.yaml"
+        if "warm:" not in tool.read_text():
+            tool.write_text(tool.read_text() + "warm: [decimal]\n")
+        loads = self.log().count("warm: decimal")
+        process = super().start_worker(*options)
+        self.until(lambda: self.log().count("warm: decimal") > loads, "the modules are loaded")
+        return process
+
+
+# What is particular to warm starts is in test_warm.py; all of this once more takes a minute.
+KINDS = [Service, WarmService] if os.environ.get("VOGATE_LONG") else [Service]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def service(request, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = request.param(tmp_path_factory.mktemp("service"), "[limits.anonymous]\nactive_jobs = 50\n")
     service.start_web()
     yield service
     service.stop()

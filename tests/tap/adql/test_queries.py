@@ -137,7 +137,7 @@ def test_declared_examples_run(archive, monkeypatch):
 
     for function in udf.DECLARED:
         assert scalar_or_group(archive, function.example) is not None, function.name
-        assert function.form.startswith(function.name + "(")
+        assert function.form.lower().startswith(function.name + "(")
         assert "->" in function.form
 
 
