@@ -35,6 +35,10 @@ CHECK_SECONDS = 0.5
 STOP_CHECK_SECONDS = 0.2
 STOP_FILE = "stop"
 HEARTBEAT_SECONDS = 5.0
+DISK_SHARE = 0.05
+"""Looking at how much disk is used takes at most so much of the time."""
+THREADS_PER_PROCESS = 32
+"""As many threads as this, for each process that it may have, a tool may have in all."""
 RESERVED_BYTES = 4096
 """Room kept for exit.json, so that a full disk does not swallow how the tool ended."""
 PIPE_BYTES = 1 << 16
@@ -112,6 +116,8 @@ class Shepherd:
         self.cpu_seconds = 0.0
         self.peak_kb = 0
         self.child = 0
+        self.threads = 0
+        self.look_at_disk = 0.0
         self.logs = Logs(folder, int(spec.get("log_bytes", 10 << 20)))
 
     # -- the tool -----------------------------------------------------------------------------------
@@ -173,6 +179,7 @@ class Shepherd:
 
     def descendants(self) -> list[int]:
         children: dict[int, list[int]] = {}
+        threads: dict[int, int] = {}
         for name in os.listdir("/proc"):
             if name.isdigit():
                 try:
@@ -182,11 +189,13 @@ class Shepherd:
                     continue
                 if fields[0] != b"Z":
                     children.setdefault(int(fields[1]), []).append(int(name))
+                    threads[int(name)] = int(fields[17])
         found, stack = [], [os.getpid()]
         while stack:
             for pid in children.get(stack.pop(), ()):
                 found.append(pid)
                 stack.append(pid)
+        self.threads = sum(threads[pid] for pid in found)
         return found
 
     def left(self) -> list[int]:
@@ -197,8 +206,9 @@ class Shepherd:
         """Take down what was put up around the tool (`uws.zygote`); bubblewrap does it by itself."""
 
     def end_all(self) -> None:
-        """TERM, a moment to comply, then KILL until nothing is left."""
-        for number, seconds in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
+        """TERM, a moment to comply, then KILL until nothing is left; what multiplies gets no moment."""
+        patience = 0.0 if self.why in ("MEMORY", "PROCESSES") else TERM_SECONDS
+        for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, KILL_SECONDS)):
             end, told = time.monotonic() + seconds, set()
             while time.monotonic() < end:
                 alive = self.left()
@@ -281,6 +291,21 @@ class Shepherd:
             self.why, self.detail = "MEMORY", f"{kb // 1024} MB"
         elif processes and len(pids) > processes:
             self.why, self.detail = "PROCESSES", str(len(pids))
+        elif processes and self.threads > processes * THREADS_PER_PROCESS:
+            self.why, self.detail = "PROCESSES", f"{self.threads} threads in {len(pids)}"
+        else:
+            self.check_disk()
+
+    def check_disk(self) -> None:
+        """What the work folder and the private /tmp hold, as often as it can be afforded."""
+        disk, began = self.spec.get("disk_mb"), time.monotonic()
+        if not disk or began < self.look_at_disk:
+            return
+        used = _size_of(self.spec["cwd"]) + _size_of(os.path.join(self.folder, "tmp"))
+        if used > disk << 20:
+            self.why, self.detail = "DISK", f"{used >> 20} MB"
+        moment = time.monotonic()
+        self.look_at_disk = moment + (moment - began) / DISK_SHARE
 
     def beat(self) -> None:
         """A sign of life; and the end, if somebody has removed the folder."""
@@ -290,11 +315,6 @@ class Shepherd:
             self.why = "STOPPED"
         except OSError:
             pass
-        disk = self.spec.get("disk_mb")
-        if disk and not self.why:
-            used = _size_of(self.spec["cwd"]) + _size_of(os.path.join(self.folder, "tmp"))
-            if used > disk << 20:
-                self.why, self.detail = "DISK", f"{used >> 20} MB"
 
     def run(self, wake: int) -> None:
         began = time.time()
