@@ -45,6 +45,8 @@ lint: $(TEST_STAMP)
 
 bench: $(TEST_STAMP) $(ASSETS)
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench.provenance
+	@$(BIN)/python -m tests.bench.provenance --postgres
 
 drills: $(TEST_STAMP) $(ASSETS)
 	@exec $(BIN)/python -m tests.drills $(DRILLS)
