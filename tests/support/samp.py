@@ -1,4 +1,4 @@
-"""A SAMP hub with the web profile, and applications that listen to it: jsamp's own, and TOPCAT."""
+"""A SAMP hub with the web profile, and applications that listen to it: jsamp's own, TOPCAT and Aladin."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -14,8 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from tests.support.browser import Watch
+
 WEB_PORT = 21012
 START_SECONDS = 60
+ALADIN_SECONDS = 120
+MENU_MS = 20_000
+JSAMP_JAR = "/usr/share/java/jsamp.jar"
 
 
 def hub_is_running() -> bool:
@@ -23,6 +33,16 @@ def hub_is_running() -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", WEB_PORT)) == 0
+
+
+def hub_ends(seconds: float) -> bool:
+    """Wait until no hub runs; False if one still does after the time."""
+    end = time.monotonic() + seconds
+    while hub_is_running():
+        if time.monotonic() > end:
+            return False
+        time.sleep(1)
+    return True
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = START_SECONDS) -> Any:
@@ -42,12 +62,20 @@ class SampDesk:
     home: Path
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "JAVA_TOOL_OPTIONS": f"-Duser.home={self.home}"}
+
     def start(self, name: str, *command: str) -> None:
-        environment = {**os.environ, "JAVA_TOOL_OPTIONS": f"-Duser.home={self.home}"}
         with (self.home / f"{name}.log").open("wb") as log:
             self.processes.append(
                 subprocess.Popen(
-                    command, stdout=log, stderr=log, env=environment, cwd=self.home, start_new_session=True
+                    command,
+                    stdout=log,
+                    stderr=log,
+                    env=self.environment,
+                    cwd=self.home,
+                    start_new_session=True,
                 )
             )
 
@@ -66,6 +94,51 @@ class SampDesk:
     def start_topcat(self) -> None:
         self.start("topcat", "xvfb-run", "-a", "topcat")
         wait_for(lambda: '"samp.name": "topcat"' in self.text("snooper"))
+
+    def start_aladin(self, dictionary: str) -> None:
+        """Aladin desktop as it is started without internet: `dictionary` is the address of the gateway's one."""
+        display = f"-screen 0 1440x1000x24 -fbdir {self.home}"
+        options = [f"-glufile={dictionary}", "-nonetworktest", "-nolog", "-trace"]
+        self.start("aladin", "xvfb-run", "-a", "-s", display, "aladin", *options)
+        wait_for(lambda: "Aladin is fully ready" in self.text("aladin"), ALADIN_SECONDS)
+
+    def has_tables(self, count: int) -> bool:
+        """Whether Aladin has read so many tables (its trace says it after three stars)."""
+        return self.text("aladin").count("***  Catalog queried, loaded and parsed") >= count
+
+    def aladin(self, script: str, pattern: str) -> str:
+        """What Aladin prints for a line of its script language, once that has the pattern.
+
+        Its answers by SAMP are of no use: they have characters (the degree sign) that its own hub library refuses.
+        """
+        before = len(self.text("aladin"))
+        # Debian's `jsamp` is a shell script that divides arguments at their spaces.
+        command = ["java", "-jar", JSAMP_JAR, "messagesender", "-mode", "notify", "-targetname", "Aladin"]
+        command += ["-mtype", "script.aladin.send", "-param", "script", script]
+        done = subprocess.run(
+            command, env=self.environment, timeout=START_SECONDS, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return wait_for(
+            lambda: (said := self.text("aladin")[before:]) and re.search(pattern, said, re.S) and said
+        )
+
+    def aladin_view(self, script: str) -> npt.NDArray[np.uint8]:
+        """Grey values of Aladin's view (rows, columns) after the script."""
+        path = self.home / "view.png"
+        self.aladin(f"{script}; sync; save {path}", "saved successfully")
+        return np.asarray(Image.open(path).convert("L"))
+
+    def screenshot(self, path: Path) -> None:
+        """Aladin's display, to be looked at: Xvfb keeps it as an XWD file (X11/XWDFile.h)."""
+        raw = (self.home / "Xvfb_screen0").read_bytes()
+        header, width, height, line, colours = struct.unpack_from(">I12xII24xI24xI", raw)
+        start = header + 12 * colours
+        pixels = Image.frombytes(
+            "RGB", (width, height), raw[start : start + line * height], "raw", "BGRX", line
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels.save(path)
 
     def text(self, name: str) -> str:
         return (self.home / f"{name}.log").read_text(errors="replace")
@@ -92,3 +165,14 @@ class SampDesk:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def send(watch: Watch, button: str, client: str, seconds: float = START_SECONDS) -> str:
+    """Choose a receiver in the menu of a page's send button; what the page says of it in the end."""
+    page = watch.page
+    page.locator(button).click()
+    page.get_by_role("menuitem", name=client).click(timeout=MENU_MS)
+    status = page.locator("#samp-status")
+    said = status.filter(has_not_text="Sending").filter(has_not_text="waiting for its answer")
+    said.filter(has_text=".").wait_for(timeout=seconds * 1000)
+    return str(status.inner_text())
