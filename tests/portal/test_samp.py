@@ -121,7 +121,7 @@ def test_the_menu_is_used_with_the_keyboard(desk: SampDesk, watch: Watch):
 
 
 def test_topcat_takes_the_tables(desk: SampDesk, watch: Watch):
-    require("samp", "topcat", "xvfb-run")
+    require("samp", "topcat", "Xvfb")
     desk.start_topcat()
     watch.page.get_by_label("Tick flux.vot to send it").check()
     watch.page.get_by_label("Tick events.fits to send it").check()

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import socket
-import struct
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from tests.support.browser import Watch
+from tests.support.display import Display
 
 WEB_PORT = 21012
 START_SECONDS = 60
@@ -61,19 +61,27 @@ class SampDesk:
 
     home: Path
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    displays: dict[str, Display] = field(default_factory=dict)
+    """Screens by the program's name."""
+
+    def new_display(self, name: str) -> Display:
+        """A screen for this program alone."""
+        self.displays[name] = Display(self.home / f"{name}-display").start()
+        return self.displays[name]
 
     @property
     def environment(self) -> dict[str, str]:
         return {**os.environ, "JAVA_TOOL_OPTIONS": f"-Duser.home={self.home}"}
 
-    def start(self, name: str, *command: str) -> None:
+    def start(self, name: str, *command: str, display: Display | None = None) -> None:
+        environment = {**self.environment, **({"DISPLAY": display.name} if display else {})}
         with (self.home / f"{name}.log").open("wb") as log:
             self.processes.append(
                 subprocess.Popen(
                     command,
                     stdout=log,
                     stderr=log,
-                    env=self.environment,
+                    env=environment,
                     cwd=self.home,
                     start_new_session=True,
                 )
@@ -92,14 +100,13 @@ class SampDesk:
         wait_for(lambda: "samp.hub.event" in self.text("snooper"))
 
     def start_topcat(self) -> None:
-        self.start("topcat", "xvfb-run", "-a", "topcat")
+        self.start("topcat", "topcat", display=self.new_display("topcat"))
         wait_for(lambda: '"samp.name": "topcat"' in self.text("snooper"))
 
     def start_aladin(self, dictionary: str) -> None:
         """Aladin desktop as it is started without internet: `dictionary` is the address of the gateway's one."""
-        display = f"-screen 0 1440x1000x24 -fbdir {self.home}"
         options = [f"-glufile={dictionary}", "-nonetworktest", "-nolog", "-trace"]
-        self.start("aladin", "xvfb-run", "-a", "-s", display, "aladin", *options)
+        self.start("aladin", "aladin", *options, display=self.new_display("aladin"))
         wait_for(lambda: "Aladin is fully ready" in self.text("aladin"), ALADIN_SECONDS)
 
     def has_tables(self, count: int) -> bool:
@@ -129,17 +136,6 @@ class SampDesk:
         self.aladin(f"{script}; sync; save {path}", "saved successfully")
         return np.asarray(Image.open(path).convert("L"))
 
-    def screenshot(self, path: Path) -> None:
-        """Aladin's display, to be looked at: Xvfb keeps it as an XWD file (X11/XWDFile.h)."""
-        raw = (self.home / "Xvfb_screen0").read_bytes()
-        header, width, height, line, colours = struct.unpack_from(">I12xII24xI24xI", raw)
-        start = header + 12 * colours
-        pixels = Image.frombytes(
-            "RGB", (width, height), raw[start : start + line * height], "raw", "BGRX", line
-        )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pixels.save(path)
-
     def text(self, name: str) -> str:
         return (self.home / f"{name}.log").read_text(errors="replace")
 
@@ -165,6 +161,8 @@ class SampDesk:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        for display in self.displays.values():
+            display.stop()
 
 
 def send(watch: Watch, button: str, client: str, seconds: float = START_SECONDS) -> str:
