@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.templatetags.static import static
 
 from gateway.vo.columns import Schema, Table
 from gateway.vo.votable import escape, quote, xml_id
@@ -113,12 +114,15 @@ def document(found: Iterable[Example], title: str) -> str:
             f'<div id={quote(identifier)} resource={quote("#" + identifier)} typeof="example">\n'
             f'<h2 property="name">{escape(example.name)}</h2>\n'
             f"<p>{escape(example.description)}</p>\n{table}"
-            f'<pre property="query">{escape(example.query)}</pre>\n</div>\n'
+            f'<pre class="vg-code" tabindex="0" property="query">{escape(example.query)}</pre>\n</div>\n'
         )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE html>\n'
         '<html xmlns="http://www.w3.org/1999/xhtml" lang="en">\n<head>\n<meta charset="utf-8"/>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n'
+        f'<link rel="stylesheet" href={quote(static("build/site.css"))}/>\n'
         f"<title>{escape(title)}: example queries</title>\n</head>\n"
-        '<body vocab="http://www.ivoa.net/rdf/examples#">\n'
-        f"<h1>{escape(title)}: example queries</h1>\n{''.join(parts)}</body>\n</html>\n"
+        '<body vocab="http://www.ivoa.net/rdf/examples#">\n<main class="container-xxl py-4">\n'
+        f'<p><a href="./">TAP service of {escape(title)}</a></p>\n'
+        f"<h1>Example queries</h1>\n{''.join(parts)}</main>\n</body>\n</html>\n"
     )

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.chromium, pytest.mark.slow, pytest.mark.xdist_group("l
 PAGES = [
     "home", "search", "results", "observation", "tools", "tool", "jobs",
     "counts_map", "spectrum", "light_curve", "view", "sign-in", "sign-up", "tap", "missing",
+    "tap-examples", "activity", "replay", "reset",
 ]  # fmt: skip
 
 
@@ -34,6 +35,10 @@ def path_of(name: str, visitor: Visitor) -> str:
         "sign-up": "/account/signup/",
         "tap": "/tap",
         "missing": "/no/such/page/",
+        "tap-examples": "/tap/examples",
+        "activity": visitor.jobs["spectrum"].replace("/jobs/", "/provenance/activity/"),
+        "replay": visitor.jobs["spectrum"] + "replay/",
+        "reset": "/account/password/reset/",
     }[name]
 
 
