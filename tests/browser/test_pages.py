@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.chromium, pytest.mark.slow, pytest.mark.xdist_group("l
 PAGES = [
     "home", "search", "results", "observation", "tools", "tool", "jobs",
     "counts_map", "spectrum", "light_curve", "view", "sign-in", "sign-up", "tap", "missing",
+    "tables", "table", "examples", "rows",
 ]  # fmt: skip
 
 
@@ -33,6 +34,10 @@ def path_of(name: str, visitor: Visitor) -> str:
         "sign-in": "/account/login/",
         "sign-up": "/account/signup/",
         "tap": "/tap",
+        "tables": "/tap/tables",
+        "table": "/tap/tables/ivoa.obscore",
+        "examples": "/tap/examples",
+        "rows": "/tap/sync?LANG=ADQL&QUERY=SELECT+TOP+5+*+FROM+ivoa.obscore&RESPONSEFORMAT=html",
         "missing": "/no/such/page/",
     }[name]
 
