@@ -132,6 +132,8 @@ def _database() -> dict[str, object]:
         "HOST": parts.hostname or "",
         "PORT": parts.port or "",
         "CONN_MAX_AGE": 60,
+        # A server that was restarted costs no request: a connection is tried before it is used again.
+        "CONN_HEALTH_CHECKS": True,
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote as urlquote
 
 from django.conf import settings
+from django.templatetags.static import static
 
 from gateway.vo.columns import Schema, Table
 from gateway.vo.votable import escape, quote, xml_id
@@ -102,15 +103,8 @@ def examples(schemas: Iterable[Schema]) -> list[Example]:
     return [*found, *SCHEMA]
 
 
-_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;padding:1em;max-width:60em;color:#1b2430}"
-    "h1{font-size:1.6em}h2{font-size:1.2em;margin:1.6em 0 .2em}p{margin:.3em 0}a{color:#1d4e89}"
-    "pre{border:1px solid #d5d9e0;border-radius:6px;padding:.7em;overflow-x:auto;font-size:.9em}"
-)
-
-
-def document(found: Iterable[Example], title: str, root: str = "/tap") -> str:
-    """XHTML with RDFa Lite in the vocabulary of DALI examples; `root` is where people can run them."""
+def document(found: Iterable[Example], title: str) -> str:
+    """XHTML with RDFa Lite in the vocabulary of DALI examples."""
     parts = []
     for number, example in enumerate(found, start=1):
         identifier = f"{xml_id(example.name)}_{number}"
@@ -121,16 +115,16 @@ def document(found: Iterable[Example], title: str, root: str = "/tap") -> str:
             f'<div id={quote(identifier)} resource={quote("#" + identifier)} typeof="example">\n'
             f'<h2 property="name">{escape(example.name)}</h2>\n'
             f"<p>{escape(example.description)}</p>\n{table}"
-            f'<pre property="query" tabindex="0">{escape(example.query)}</pre>\n'
-            f"<p><a href={quote(f'{root}/?QUERY={urlquote(example.query)}#query')}>Take it over</a></p>\n</div>\n"
+            f'<pre class="vg-code" tabindex="0" property="query">{escape(example.query)}</pre>\n'
+            f"<p><a href={quote(f'./?QUERY={urlquote(example.query)}#query')}>Take it over</a></p>\n</div>\n"
         )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE html>\n'
         '<html xmlns="http://www.w3.org/1999/xhtml" lang="en">\n<head>\n<meta charset="utf-8"/>\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n<link rel="icon" href="data:,"/>\n'
-        f"<title>{escape(title)}: example queries</title>\n<style>{_STYLE}</style>\n</head>\n"
-        '<body vocab="http://www.ivoa.net/rdf/examples#">\n'
-        f"<h1>{escape(title)}: example queries</h1>\n"
-        f"<p>For <a href={quote(f'{root}/')}>the TAP service</a> {escape(root)}</p>\n"
-        f"{''.join(parts)}</body>\n</html>\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n'
+        f'<link rel="stylesheet" href={quote(static("build/site.css"))}/>\n'
+        f"<title>{escape(title)}: example queries</title>\n</head>\n"
+        '<body vocab="http://www.ivoa.net/rdf/examples#">\n<main class="container-xxl py-4">\n'
+        f'<p><a href="./">TAP service of {escape(title)}</a></p>\n'
+        f"<h1>Example queries</h1>\n{''.join(parts)}</main>\n</body>\n</html>\n"
     )

@@ -16,6 +16,7 @@ from gateway.vo.caller import Caller
 from gateway.vo.columns import Column, Table
 from gateway.vo.errors import Busy, GatewayError, QueryError, TooLarge
 from tap import adql, archive, live, metrics, stores, workers
+from tap.adql.crossmatch_postgres import add_cells
 from tap.archive import Manifest
 from tap.arrowtypes import arrow_type, conform, reconcile_schema
 from tap.engines.base import (
@@ -262,8 +263,8 @@ def open_query(
             maxrec=rows,
             base_url=base_url,
             uploads=tuple(upload.table for upload in uploads),
-            extensions=workers.extensions(),
             emitter=stores.current().emitter(manifest),
+            extensions=workers.extensions(),
         )
         return query if page is None else query.paged(page.sort, page.descending, page.offset, page.limit)
 
@@ -284,6 +285,14 @@ def open_query(
 def fair_use_key(caller: Caller) -> str:
     """What a caller's queries are counted by; pages of ours and jobs without an address are not."""
     return caller.fair_use_key if caller.is_authenticated or caller.address else ""
+
+
+def _sent(uploads: Mapping[str, pa.Table], query: adql.CompiledQuery) -> dict[str, pa.Table]:
+    """The uploaded tables as the engine gets them."""
+    sent = dict(uploads)
+    for spread in query.spreads:
+        sent[spread.upload] = add_cells(sent[spread.upload], spread)
+    return sent
 
 
 def _start(
@@ -310,7 +319,7 @@ def _start(
                 manifest.version,
                 workers.attached(manifest),
                 seconds=seconds,
-                uploads={**uploads, **live.rows(query.tables, caller)},
+                uploads=_sent(uploads, query) | live.rows(query.tables, caller),
                 lane=lane,
                 patience=patience,
                 on_leave=on_leave,
@@ -361,8 +370,8 @@ def count(text: str, caller: Caller, *, maxrec: int | None = None, seconds: floa
             text,
             manifest.schemas,
             maxrec=rows,
-            extensions=workers.extensions(),
             emitter=stores.current().emitter(manifest),
+            extensions=workers.extensions(),
         ).counted(),
         caller,
         maxrec=None,
@@ -379,12 +388,9 @@ def plan(text: str, caller: Caller) -> str:
     """The SQL of a query and the engine's plan for it; the query is not run."""
     limits = workers.query_settings()
     manifest = archive.ready()
+    emitter = stores.current().emitter(manifest)
     query = adql.compile_query(
-        text,
-        manifest.schemas,
-        maxrec=limits.default_maxrec,
-        extensions=workers.extensions(),
-        emitter=stores.current().emitter(manifest),
+        text, manifest.schemas, maxrec=limits.default_maxrec, emitter=emitter, extensions=workers.extensions()
     )
     try:
         answer = workers.engine().run(

@@ -169,7 +169,7 @@ def _of_table(request: HttpRequest, manifest: archive.Manifest, item: Table) -> 
         "query": found[0].query if found else f"SELECT TOP 100 *\nFROM {name}",
         "url": f"{base_url(request)}/tap",
         "cone": f"{base_url(request)}/scs/{item.qualified_name}" if item.position and not item.live else "",
-        "covered": item.position is not None and item.schema in manifest.files,
+        "covered": item.position is not None and not item.live,
     }
 
 
@@ -204,5 +204,5 @@ def _table_of(manifest: archive.Manifest, name: str) -> Table:
 @require_safe
 def examples(request: HttpRequest) -> HttpResponse:
     found = tap_examples.examples(archive.ready().schemas)
-    document = tap_examples.document(found, settings.SITE.title, f"{base_url(request)}/tap")
+    document = tap_examples.document(found, settings.SITE.title)
     return HttpResponse(document, content_type="application/xhtml+xml; charset=utf-8")

@@ -423,10 +423,11 @@ def _abort(job: Job, message: str) -> None:
 
 
 def _ended(job: Job) -> None:
-    """What others wait for: the batch that it is a part of, its owner's jobs over the limit."""
-    from uws import batch
+    """What waits for it: its batch, its owner's jobs over the limit, what is made again from its results."""
+    from uws import batch, remaking
 
     transaction.on_commit(lambda: batch.after(job))
+    transaction.on_commit(lambda: remaking.after(job))
 
 
 def _queue(job: Job) -> None:

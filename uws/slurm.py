@@ -34,7 +34,8 @@ RECORD = "slurm.json"
 DEFAULT_SLOTS = 200
 DEFAULT_ARRAY = 100
 DEFAULT_START_SECONDS = 120
-"""An allocation that has no living shepherd for so long is given up (prologs may be slow)."""
+"""An allocation that has no living shepherd for so long is given up (prologs may be slow); each next one of
+the attempt has twice the time, so that a slow machine is not made slower still."""
 MAX_SUBMISSIONS = 5
 """An attempt that never began is submitted so often before it counts as lost."""
 SNAPSHOT_SECONDS = 1.0
@@ -118,7 +119,6 @@ class SlurmExecutor:
         with self._lock:
             for table in (self._waiting, self._refused, self._held, self._idle, self._seen):
                 table.pop(folder, None)
-            self._cancel.discard(folder)
 
     def close(self) -> None:
         self._closed = True
@@ -167,7 +167,8 @@ class SlurmExecutor:
                 self._idle.pop(folder, None)
                 return True
             since = self._idle.setdefault(folder, snapshot.taken)
-            if snapshot.taken - since < self._start_seconds:
+            patience = self._start_seconds * 2 ** max(0, int(record.get("submissions", 1)) - 1)
+            if snapshot.taken - since < patience:
                 return True
             if begun:  # and has died, as its lock is free: Slurm has not noticed
                 self._cancel_soon(folder)
@@ -191,6 +192,7 @@ class SlurmExecutor:
         number = int(record.get("submissions", 1))
         log.warning("job %s: %s in Slurm %s", folder.parent.name, record["name"], why)
         if number >= MAX_SUBMISSIONS:
+            self._cancel_soon(folder)
             return False
         # Written down first: whoever goes on after a crash cancels it, too, before it is submitted anew.
         storage.write_json(folder / RECORD, {**record, "submitted": False, "given_up": True})

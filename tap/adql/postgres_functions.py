@@ -182,10 +182,15 @@ _FOLDER = Path(__file__).parent / "postgres_sql"
 
 def _file(name: str) -> str:
     text = (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
-    reaches = ",".join(repr(healpix.circumradius(order)) for order in range(healpix.MAX_ORDER + 1))
-    return text.replace("@LEAPS@", ",".join(f"{day:.0f}" for day in leap_days())).replace(
-        "@REACHES@", reaches
-    )
+    constants = {
+        "@LEAPS@": ",".join(f"{day:.0f}" for day in leap_days()),
+        "@ACROSS@": ",".join(map(str, healpix._ACROSS.ravel().tolist())),
+        "@TURN@": ",".join(map(str, healpix._TURN.ravel().tolist())),
+        "@REACHES@": ",".join(repr(healpix.circumradius(order)) for order in range(healpix.MAX_ORDER + 1)),
+    }
+    for name, value in constants.items():
+        text = text.replace(name, value)
+    return text
 
 
 INSTALL = _BASE + "\n".join(map(_file, ("text", "shapes", "predicates", "regions", "sky", "mocs")))

@@ -253,7 +253,7 @@ def within(emitter: Emitter, expr: ir.Within) -> str:
 def spatial(emitter: Emitter, expr: ir.Spatial) -> str:
     a, b = expr.a, expr.b
     if Kind.MOC in (a.kind, b.kind):
-        return moc_duckdb.test(emitter, expr.op, a, b)
+        return emitter.mocs.test(emitter, expr.op, a, b)
     if a.kind is Kind.POINT and isinstance(b, ir.Fixed) and not isinstance(a, ir.Fixed):
         return _point_in(emitter, geometry.as_point(a), b.shape)
     name = "vg_contains" if expr.op == "CONTAINS" else "vg_intersects"
@@ -336,7 +336,7 @@ CALLS = {
     "epoch_prop": epoch_prop,
     "epoch_prop_pos": epoch_prop,
     "healpix_index": healpix_index,
-    "moc_of": lambda emitter, expr: moc_duckdb.of_shape(emitter, expr),
+    "moc_of": lambda emitter, expr: emitter.mocs.of_shape(emitter, expr),
     "parse_dali": parse_dali,
     "position_angle": position_angle,
     "rotate": rotate,

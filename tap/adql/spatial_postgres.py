@@ -74,7 +74,7 @@ def in_moc(emitter: Emitter, expr: ir.InMoc) -> str:
 def spatial(emitter: Emitter, expr: ir.Spatial) -> str:
     a, b = expr.a, expr.b
     if Kind.MOC in (a.kind, b.kind):
-        return postgres_moc.test(emitter, expr.op, a, b)
+        return emitter.mocs.test(emitter, expr.op, a, b)
     if a.kind is Kind.POINT and isinstance(b, ir.Fixed) and not isinstance(a, ir.Fixed):
         return _point_in(emitter, geometry.as_point(a), b.shape)
     name = "vg_contains" if expr.op == "CONTAINS" else "vg_intersects"

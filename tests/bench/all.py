@@ -12,6 +12,7 @@ TABLES = {
     "tap": ("tests.bench", "queries, beside DaCHS"),
     "jobs": ("tests.bench.jobs", "jobs, beside OPUS"),
     "provenance": ("tests.bench.provenance", "provenance"),
+    "many": ("tests.bench.many", "many small inputs, beside a shell loop"),
 }
 
 

@@ -243,11 +243,46 @@ def lists(args: argparse.Namespace) -> Iterator[Figure]:
             yield f"{args.jobs} jobs: {label}", text, "", target
 
 
+TOOLS = ("light_curve", "spectrum", "counts_map")
+
+
+def warm(args: argparse.Namespace) -> Iterator[Figure]:
+    """The demo site's analyses of one simulated observation, with a cold and a warm start."""
+    from gateway.client import Gateway as Client
+    from tests.support.live import Gateway
+
+    with tempfile.TemporaryDirectory(prefix="vogate-bench-") as folder:
+        site = Path(folder) / "site"
+        shutil.copytree(REPOSITORY / "deploy" / "sites" / "demo", site)
+        settings = (site / "site.toml").read_text()
+        seconds: dict[str, list[float]] = {}
+        for kind in ("cold", "warm"):
+            (site / "site.toml").write_text(f"{settings}\n[jobs]\nwarm = {str(kind == 'warm').lower()}\n")
+            with Gateway(Path(folder) / "home", environment={"SITE": str(site)}).start(
+                command="up"
+            ) as served:
+                client = Client(served.url)
+                (observation,) = client.observations(limit=1)
+                while kind == "warm" and "warm: gammapy" not in served.log.read_text():
+                    time.sleep(0.1)
+                for tool in TOOLS:
+                    runs = [client.run(tool, observations=observation) for _ in range(4)]
+                    times = [_seconds(job) for job in runs[1:]]
+                    seconds[tool] = [*seconds.get(tool, []), statistics.median(times)]
+        for tool, (cold, hot) in seconds.items():
+            yield f"{tool}, start to end", f"cold {cold:.2f} s, warm {hot:.2f} s", "", ""
+
+
+def _seconds(job: Any) -> float:
+    return float(job.refresh().state["run_time"])
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Figure]]] = {
     "dispatch": dispatch,
     "celery": celery,
     "wait": wait,
     "lists": lists,
+    "warm": warm,
 }
 
 

@@ -302,11 +302,14 @@ def test_availability_announces_downtimes(client: Client, settings, hours, avail
             assert found.downat is None
 
 
-def test_availability_says_what_is_wrong(client: Client, published_folder, settings, tmp_path) -> None:
+def test_availability_says_what_is_wrong(client: Client, published_place, settings, tmp_path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
-    (broken / "manifest.json").write_text((published_folder / "manifest.json").read_text())
+    for path in published_place.folder.glob("manifest*.json"):
+        (broken / path.name).write_text(path.read_text())
     settings.VOGATE_ARCHIVE = broken
+    if published_place.database:
+        settings.VOGATE_TAP_DATABASE = f"postgresql://nobody@/none?host={broken}"
     found = parse_availability(io.BytesIO(client.get("/tap/availability").content))
     assert not found.available
     assert "archive" in found.notes[0]
@@ -344,7 +347,7 @@ def test_examples_are_well_formed_and_run(client: Client) -> None:
     tree = etree.fromstring(client.get("/tap/examples").content)
     (body,) = tree.findall("{*}body")
     assert body.get("vocab") == "http://www.ivoa.net/rdf/examples#"
-    found = body.findall("{*}div[@typeof='example']")
+    found = body.findall(".//{*}div[@typeof='example']")
     assert len({item.get("id") for item in found}) == len(found) > 1
     for item in found:
         assert item.get("resource") == f"#{item.get('id')}"

@@ -152,7 +152,7 @@ def test_fits_files_are_compared_by_values(tmp_path):
     assert "EXPOSURE" in "\n".join(compare_files(first, cases["card"][0], "", Tolerance())[1])
 
 
-def test_a_withdrawal_marks_what_it_touched_and_reruns_it(account, settings):
+def test_a_withdrawal_marks_what_it_touched(account, settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     source = done(account, text="calibration")
     given = {"files": [f"job:{source.pk}/text"]}
@@ -167,9 +167,6 @@ def test_a_withdrawal_marks_what_it_touched_and_reruns_it(account, settings):
     marked = set(models.Entity.objects.filter(withdrawal=withdrawal).values_list("pk", flat=True))
     assert marked == {subject, f"{direct.pk}/text", f"{later.pk}/text"}
     assert f"{other.pk}/text" not in marked
-    found = withdrawing.rerun_touched(withdrawal)
-    assert found[direct.pk].startswith("queued as ")
-    assert found[later.pk] == f"waits for {direct.pk}"
     assert withdrawing.tell_owners(withdrawal) == 1
     (message,) = mail.outbox
     assert message.to == ["vera@example.org"]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.uws.cluster import Cluster, require_cluster, slurm_site
+from tests.uws.endings import assert_nothing_is_left
 from tests.uws.service import Service
 from uws.slurm_client import is_final
 
@@ -106,6 +107,11 @@ def test_an_abort_reaches_a_running_and_a_waiting_job(service, worker, cluster):
     service.until(lambda: not cluster.run("squeue", "--noheader").strip(), "Slurm has nothing left")
     cluster.run("scontrol", "update", "PartitionName=main", "State=UP")
     assert service.state(waiting)["phase"] == "ABORTED"
+
+
+@pytest.mark.parametrize("way", ["abort", "timeout"])
+def test_no_process_outlives_an_abort_or_a_time_out(service, worker, way):
+    assert_nothing_is_left(service, way)
 
 
 @pytest.mark.parametrize("victim", ["worker", "shepherd", "slurmctld", "slurmd"])
