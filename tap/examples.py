@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import quote as urlquote
 
 from django.conf import settings
 from django.templatetags.static import static
@@ -114,7 +115,8 @@ def document(found: Iterable[Example], title: str) -> str:
             f'<div id={quote(identifier)} resource={quote("#" + identifier)} typeof="example">\n'
             f'<h2 property="name">{escape(example.name)}</h2>\n'
             f"<p>{escape(example.description)}</p>\n{table}"
-            f'<pre class="vg-code" tabindex="0" property="query">{escape(example.query)}</pre>\n</div>\n'
+            f'<pre class="vg-code" tabindex="0" property="query">{escape(example.query)}</pre>\n'
+            f"<p><a href={quote(f'./?QUERY={urlquote(example.query)}#query')}>Take it over</a></p>\n</div>\n"
         )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE html>\n'
