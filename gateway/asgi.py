@@ -6,7 +6,6 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 
-from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.utils.module_loading import import_string
 
@@ -14,5 +13,4 @@ from gateway.bridge import Bridge
 
 _whole = get_wsgi_application()
 _entrance = import_string("gateway.entrance.Entrance")  # imports models, which need Django's set-up
-_hold = getattr(settings, "VOGATE_HOLD", "")
-application = Bridge(_entrance(_whole), import_string(_hold) if _hold else None)
+application = Bridge(_entrance(_whole))

@@ -12,7 +12,8 @@ from lxml import etree
 from gateway.vo import votable
 from gateway.vo.caller import Caller
 from gateway.vo.columns import Column
-from obscore import definition, lookup, rights
+from obscore import definition, lookup, origins, rights
+from obscore.links import Link, file_link
 from obscore.models import ArchiveFile, Observation, Role
 from uws.tools import descriptors, registry
 from uws.tools.description import Access, Tool
@@ -48,23 +49,6 @@ COLUMNS: tuple[Column, ...] = (
     Column("link_authorized", "boolean", ucd="meta.code", description="Whether the caller may use the link"),
 )
 _NULL_LENGTH = -1
-
-
-@dataclass(frozen=True)
-class Link:
-    """One row of an answer; exactly one of access_url, service_def and error_message is filled."""
-
-    ID: str
-    semantics: str
-    access_url: str = ""
-    service_def: str = ""
-    error_message: str = ""
-    description: str = ""
-    content_type: str = ""
-    content_length: int | None = None
-    content_qualifier: str = ""
-    link_auth: str = ""
-    link_authorized: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +107,8 @@ def _links(identifier: str, caller: Caller, base_url: str) -> tuple[list[Link], 
         return [_fault(identifier, "was withdrawn from this archive")], []
     allowed = rights.may_read(observation.row, caller)
     auth = "false" if rights.is_public(observation.row) else "true"
-    links = [_file_link(identifier, file, base_url, auth, allowed) for file in _ordered(observation, product)]
+    links = [file_link(identifier, file, base_url, auth, allowed) for file in _ordered(observation, product)]
+    links += origins.links(observation, identifier, caller, base_url)
     links += _documentation(identifier, observation, base_url)
     tools = tools_for(observation)
     links += [
@@ -155,51 +140,25 @@ def _ordered(observation: Observation, product: ArchiveFile) -> Iterator[Archive
     )
 
 
-_SEMANTICS = {Role.THIS: "#this", Role.CALIBRATION: "#calibration", Role.AUXILIARY: "#auxiliary"}
-
-
-def _file_link(identifier: str, file: ArchiveFile, base_url: str, auth: str, allowed: bool) -> Link:
-    observation = file.observation
-    description = {
-        Role.THIS: observation.title if observation else "",
-        Role.CALIBRATION: f"Instrument responses or calibration: {file.name}",
-        Role.AUXILIARY: f"Index of the whole collection: {file.name}",
-    }[Role(file.role)]
-    return Link(
-        identifier,
-        _SEMANTICS[Role(file.role)],
-        access_url=base_url + file.url_path,
-        description=description,
-        content_type=file.media_type,
-        content_length=file.size,
-        content_qualifier=_qualifier(observation) if observation and file.role == Role.THIS else "",
-        link_auth="false" if file.role == Role.AUXILIARY else auth,
-        link_authorized=allowed or file.role == Role.AUXILIARY,
-    )
-
-
-def _qualifier(observation: Observation) -> str:
-    """The term of http://www.ivoa.net/rdf/product-type: that vocabulary has ObsCore's terms."""
-    kind = observation.row.get("dataproduct_type")
-    return f"#{kind}" if kind else ""
-
-
 def _documentation(identifier: str, observation: Observation, base_url: str) -> list[Link]:
     collection = observation.collection
     documents: list[tuple[str, str, str, int | None]] = []
-    if collection.terms:
-        size = len(collection.terms.encode())
-        documents.append((base_url + collection.terms_path, "Terms of use of", "text/plain", size))
-    if collection.reference:
-        documents.append((collection.reference, "Publication about", "text/html", None))
-    if collection.home:
-        documents.append((collection.home, "Home page of", "text/html", None))
+    # What holds for the sources holds for what was made from them.
+    for one in [collection, *origins.collections_of(observation)]:
+        if one.terms:
+            size = len(one.terms.encode())
+            documents.append((base_url + one.terms_path, f"Terms of use of {one.title}", "text/plain", size))
+        if one.reference:
+            documents.append((one.reference, f"Publication about {one.title}", "text/html", None))
+        if one.home:
+            documents.append((one.home, f"Home page of {one.title}", "text/html", None))
+    documents += origins.documents(observation, base_url)
     return [
         Link(
             identifier,
             "#documentation",
             access_url=url,
-            description=f"{what} {collection.title}",
+            description=what,
             content_type=content_type,
             content_length=size,
             link_auth="false",

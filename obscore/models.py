@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from django.conf import settings
 from django.db import models
 
 SIMULATED_NOTICE = "Simulated data: made by a program, not observed. Do not use them for science."
@@ -133,6 +134,41 @@ class ArchiveFile(models.Model):
         if self.observation is not None:
             parts.insert(1, self.observation.obs_id)
         return "/data/" + "/".join(quote(part, safe="") for part in parts)
+
+
+class Product(models.Model):
+    """A result of a job that its owner published: where the observation comes from."""
+
+    observation = models.OneToOneField(
+        Observation, on_delete=models.CASCADE, primary_key=True, related_name="product_of"
+    )
+    job = models.CharField(max_length=60, db_index=True, help_text="Public id of the job")
+    result = models.CharField(max_length=120, help_text="Name of the result")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="products"
+    )
+    opened = models.JSONField(
+        default=list, help_text="Jobs whose provenance records are public because of it"
+    )
+    published_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.job}/{self.result}"
+
+
+class Progenitor(models.Model):
+    """An observation that a published product was made from, directly or through other products."""
+
+    product = models.ForeignKey(
+        Observation, on_delete=models.CASCADE, related_name="progenitors", db_index=False
+    )
+    source = models.ForeignKey(Observation, on_delete=models.CASCADE, related_name="derivations")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["product", "source"], name="progenitor_once")]
+
+    def __str__(self) -> str:
+        return f"{self.product_id} from {self.source_id}"
 
 
 class KnownName(models.Model):

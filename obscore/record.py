@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from gateway.vo.caller import Caller
 from obscore.models import Collection, Observation, Role
 from provenance import models, recorder
 from provenance.records import (
@@ -23,10 +25,12 @@ from provenance.records import (
     GeneratedRecord,
     RelationType,
     UsedRecord,
+    result_id,
     upload_id,
 )
+from uws.models import JobResult
 
-__all__ = ["record_ingest"]
+__all__ = ["record_ingest", "record_publication", "record_retreat"]
 
 
 def record_ingest(collection: Collection, obs_ids: Iterable[str], began: datetime) -> str:
@@ -147,4 +151,63 @@ def _generated(
         role="observation",
         multiplicity="1..*",
         derivedFrom=(*((row.did,) if again else ()), *(upload_id(file.sha256) for file in row.files.all())),
+    )
+
+
+def record_publication(row: Observation, result: JobResult, caller: Caller) -> None:
+    """Record that an owner published a result: the archive's entity was derived from the job's.
+
+    One that was taken back and is published again is the same entity, which is valid again.
+    """
+    if models.WasGeneratedBy.objects.filter(entity_id=row.did).exists():
+        models.Entity.objects.filter(pk=row.did).update(
+            invalidatedAtTime=None, name=row.title[:300], location=row.product.url_path if row.product else ""
+        )
+        return
+    now = timezone.now()
+    source = result_id(result.job_id, result.name)
+    known: dict[str, Any] = {"contentType": result.media_type, "sha256": result.sha256, "size": result.size}
+    owner = AgentRecord(f"user:{caller.user_id}", caller.username)
+    publisher = AgentRecord(
+        "site", settings.SITE.publisher, AgentRole.PUBLISHER, AgentType.ORGANIZATION, settings.SITE.contact
+    )
+    entity = EntityRecord(
+        id=row.did,
+        name=row.title,
+        location=row.product.url_path if row.product else "",
+        generatedAtTime=now,
+        rights="public",
+        collection=row.collection.name,
+        agents=(
+            AgentRecord(f"user:{caller.user_id}", caller.username, AgentRole.CREATOR),
+            publisher,
+        ),
+        **known,
+    )
+    recorder.record(
+        ActivityRecord(
+            id=f"publish-{secrets.token_hex(10)}",
+            name=f"Publication of {row.title}"[:200],
+            description=DescriptionRecord(
+                name="publish",
+                version="1",
+                description="Takes a result into the archive and makes its row of ivoa.obscore.",
+                type="Selection",
+            ),
+            startTime=now,
+            endTime=now,
+            used=(
+                UsedRecord(EntityRecord(id=source, name=result.file_name, **known), role="result", time=now),
+            ),
+            generated=(GeneratedRecord(entity, role="product", multiplicity="1", derivedFrom=(source,)),),
+            agents=(owner, publisher),
+            access="public",
+        )
+    )
+
+
+def record_retreat(did: str) -> None:
+    """The product is not in the archive any more: a tombstone."""
+    models.Entity.objects.filter(pk=did, invalidatedAtTime__isnull=True).update(
+        invalidatedAtTime=timezone.now(), location=""
     )

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from gateway.vo.caller import Caller
 from gateway.vo.columns import Column, Table
 from gateway.vo.errors import Busy, GatewayError, QueryError, TooLarge
-from tap import adql, archive, live, metrics, workers
+from tap import adql, archive, live, metrics, stores, workers
+from tap.adql.crossmatch_postgres import add_cells
 from tap.archive import Manifest
 from tap.arrowtypes import arrow_type, conform, reconcile_schema
 from tap.engines.base import (
@@ -274,6 +275,8 @@ def open_query(
             maxrec=rows,
             base_url=base_url,
             uploads=tuple(upload.table for upload in uploads),
+            emitter=stores.current().emitter(manifest),
+            extensions=workers.extensions(),
             bind=few and page is None,
         )
         return query if page is None else query.paged(page.sort, page.descending, page.offset, page.limit)
@@ -295,6 +298,14 @@ def open_query(
 def fair_use_key(caller: Caller) -> str:
     """What a caller's queries are counted by; pages of ours and jobs without an address are not."""
     return caller.fair_use_key if caller.is_authenticated or caller.address else ""
+
+
+def _sent(uploads: Mapping[str, pa.Table], query: adql.CompiledQuery) -> dict[str, pa.Table]:
+    """The uploaded tables as the engine gets them."""
+    sent = dict(uploads)
+    for spread in query.spreads:
+        sent[spread.upload] = add_cells(sent[spread.upload], spread)
+    return sent
 
 
 def _start(
@@ -321,7 +332,7 @@ def _start(
                 manifest.version,
                 workers.attached(manifest),
                 seconds=seconds,
-                uploads={**uploads, **live.rows(query.tables, caller)},
+                uploads=_sent(uploads, query) | live.rows(query.tables, caller),
                 lane=lane,
                 patience=patience,
                 on_leave=on_leave,
@@ -369,7 +380,13 @@ def count(text: str, caller: Caller, *, maxrec: int | None = None, seconds: floa
     limits = workers.query_settings()
     rows = min(limits.hard_maxrec if maxrec is None else maxrec, limits.hard_maxrec)
     with _start(
-        lambda manifest: adql.compile_query(text, manifest.schemas, maxrec=rows).counted(),
+        lambda manifest: adql.compile_query(
+            text,
+            manifest.schemas,
+            maxrec=rows,
+            emitter=stores.current().emitter(manifest),
+            extensions=workers.extensions(),
+        ).counted(),
         caller,
         maxrec=None,
         seconds=seconds or limits.sync_seconds,
@@ -385,7 +402,10 @@ def plan(text: str, caller: Caller) -> str:
     """The SQL of a query and the engine's plan for it; the query is not run."""
     limits = workers.query_settings()
     manifest = archive.ready()
-    query = adql.compile_query(text, manifest.schemas, maxrec=limits.default_maxrec)
+    emitter = stores.current().emitter(manifest)
+    query = adql.compile_query(
+        text, manifest.schemas, maxrec=limits.default_maxrec, emitter=emitter, extensions=workers.extensions()
+    )
     try:
         answer = workers.engine().run(
             f"EXPLAIN {query.sql}",

@@ -21,7 +21,7 @@ from django.db.models import Count
 
 from gateway.vo.caller import Caller
 from gateway.vo.errors import Conflict, UsageError
-from uws import controller, creation, queues, storage
+from uws import controller, creation, queues, reuse, storage
 from uws.kinds import kind_of
 from uws.models import ErrorType, HeldFor, Job, JobInput, JobResult, now
 from uws.phases import ACTIVE, FINAL, Phase
@@ -90,6 +90,7 @@ def start(job: Job) -> None:
             destruction=job.destruction,
             execution_duration=job.execution_duration,
             base_url=job.base_url,
+            reuse=job.reuse,
             parameters=job.parameters,
             phase=Phase.HELD.value,
             held_for=HeldFor.LIMIT,
@@ -105,6 +106,9 @@ def start(job: Job) -> None:
     ]
     JobInput.objects.bulk_create(rows, batch_size=200)
     controller.spread(job)
+    if reuse.wanted(job):
+        for child in children:
+            reuse.answer(child)
     queues.release_limited(job.fair_use)
 
 
@@ -204,6 +208,7 @@ def rerun(job: Job, caller: Caller, *, base_url: str = "") -> Job:
         execution_duration=job.execution_duration,
     )  # fmt: skip
     new = draft.job
+    new.reuse = False
     new.each, new.executor = job.each, creation.BATCH if job.each else new.executor
     positions: Counter[str] = Counter()
     try:

@@ -8,6 +8,7 @@ phase, its results and its provenance record are one transaction.
 from __future__ import annotations
 
 import logging
+import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from django.db import connection, transaction
 from gateway.vo.caller import Caller
 from gateway.vo.errors import Busy, Conflict
 from uws import creation, nudges, queues, quotas, quotes, record, storage
+from uws import reuse as reusing
 from uws.kinds import kind_of
 from uws.models import Attempt, AttemptOutcome, ErrorType, HeldFor, Job, JobResult, now
 from uws.phases import ACTIVE, FINAL, REMOVABLE, WAITABLE, Phase, sources
@@ -34,6 +36,7 @@ __all__ = [
     "finish",
     "hold",
     "release",
+    "repeat",
     "report",
     "requeue",
     "run",
@@ -89,6 +92,7 @@ def create(
     execution_duration: int | None = None,
     destruction: datetime | None = None,
     each: str = "",
+    reuse: bool | None = None,
 ) -> Job:
     """Make a job.
 
@@ -111,6 +115,8 @@ def create(
         Public URL of the gateway as the caller sees it, without a slash at the end.
     each
         An input role: each of its files makes a job of its own, and the job returned sums them up.
+    reuse
+        Whether an earlier result of the same request may answer it; None is as the site says.
 
     Raises
     ------
@@ -138,6 +144,7 @@ def create(
         execution_duration=execution_duration,
         destruction=destruction,
         each=each,
+        reuse=reuse,
     )
     try:
         with transaction.atomic():
@@ -297,6 +304,19 @@ def finish(job_id: str, attempt: int, outcome: Outcome) -> bool:
     return True
 
 
+def repeat(job: Job, earlier: str, results: Sequence[JobResult]) -> None:
+    """PENDING or HELD to COMPLETED at once, with the results of an earlier job; in a transaction.
+
+    No worker sees it queued: the transaction ends after the last step.
+    """
+    if not _move(job.pk, Phase.QUEUED, queued_at=now(), not_before=None, held_for=""):
+        raise Conflict("The job's phase has changed meanwhile.", hint="Look at it again.")
+    Job.objects.filter(pk=job.pk).update(attempt=1, answered_from=earlier)
+    start(job.pk, 1, "reuse", platform.node())
+    report(job.pk, 1, progress=None, stage=f"Answered from job {earlier}")
+    finish(job.pk, 1, Outcome(Phase.COMPLETED, results=results, extra={"answered_from": earlier}))
+
+
 def hold(job: Job, why: HeldFor, text: str = "") -> bool:
     """PENDING or QUEUED to HELD, until `release`; `text` is what its owner reads meanwhile."""
     return _move(job.pk, Phase.HELD, held_for=why, stage=text[:200], queued_at=job.queued_at or now())
@@ -403,10 +423,11 @@ def _abort(job: Job, message: str) -> None:
 
 
 def _ended(job: Job) -> None:
-    """What others wait for: the batch that it is a part of, its owner's jobs over the limit."""
-    from uws import batch
+    """What waits for it: its batch, its owner's jobs over the limit, what is made again from its results."""
+    from uws import batch, remaking
 
     transaction.on_commit(lambda: batch.after(job))
+    transaction.on_commit(lambda: remaking.after(job))
 
 
 def _queue(job: Job) -> None:
@@ -414,6 +435,8 @@ def _queue(job: Job) -> None:
         from uws import batch
 
         batch.start(job)
+        return
+    if reusing.answer(job):
         return
     _check_active_limit(creation.limits_of(job.owner_id is not None), job.fair_use)
     stop = queues.stop_of(job)

@@ -19,6 +19,7 @@ from gateway.site import JobLimits
 from gateway.vo.caller import Caller
 from gateway.vo.errors import NotAvailable, TooLarge, UsageError
 from uws import fetched, storage
+from uws import reuse as reusing
 from uws.access import fair_use_digest, session_digest
 from uws.inputs import ResolvedInput, resolve_all
 from uws.kinds import JobKind, kind_of
@@ -103,6 +104,7 @@ def draft(
     execution_duration: int | None = None,
     destruction: datetime | None = None,
     each: str = "",
+    reuse: bool | None = None,
 ) -> Draft:
     """A checked job with its inputs; uploads are on disk already."""
     kind.admit(caller)
@@ -112,6 +114,7 @@ def draft(
             hint="EACH names one of its input roles.",
             field="EACH",
         )
+    reusing.check_allowed(kind.name, reuse)
     limits = limits_of(caller.is_authenticated)
     moment = now()
     latest = moment + timedelta(seconds=limits.lifetime)
@@ -121,6 +124,7 @@ def draft(
         tool_digest=kind.digest,
         executor=BATCH if each else kind.executor,
         each=each,
+        reuse=reuse,
         run_id=run_id[:200],
         owner_id=caller.user_id,
         rights=_rights(caller, session),

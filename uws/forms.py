@@ -14,7 +14,7 @@ from gateway.vo.errors import UsageError
 from uws.creation import Upload
 from uws.phases import Phase
 
-CREATION = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "EACH")
+CREATION = ("PHASE", "RUNID", "EXECUTIONDURATION", "DESTRUCTION", "EACH", "REUSE")
 """Names to which UWS itself gives a meaning where a job is made; case does not matter."""
 
 _YEAR, _MONTH = re.compile(r"\d{4}"), re.compile(r"\d{4}-\d{2}")
@@ -91,6 +91,14 @@ def instant(name: str, text: str) -> datetime:
         raise UsageError(
             f"{name}={text[:40]!r} is not a time.", hint="Write it as 2026-01-31T12:00:00Z.", field=name
         ) from None
+
+
+def boolean(name: str, text: str) -> bool:
+    """A truth value as DALI writes it (true, false, 1, 0), or yes and no."""
+    word = text.strip().lower()
+    if word not in ("true", "1", "yes", "false", "0", "no"):
+        raise UsageError(f"{name}={text[:40]!r} is neither true nor false.", field=name)
+    return word in ("true", "1", "yes")
 
 
 def integer(name: str, text: str, *, minimum: int) -> int:

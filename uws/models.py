@@ -97,6 +97,11 @@ class Job(models.Model):
     base_url = models.CharField(max_length=300, blank=True)
     """Public URL of the gateway when the job was made, without a slash at the end."""
 
+    reuse = models.BooleanField(null=True)
+    """Whether an earlier result of the same request may answer it; None is as the site says (`uws.reuse`)."""
+    answered_from = models.CharField(max_length=ID_LENGTH, blank=True)
+    """The job whose results these are; empty for a job that ran."""
+
     parent = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.CASCADE, related_name="children"
     )
@@ -358,3 +363,32 @@ class QueueStop(models.Model):
     def covers(self, job: Job) -> bool:
         """True if the job is one of those that it stops."""
         return self.executor in ("*", job.executor) if self.executor else self.tool_name == job.tool_name
+
+
+class Remake(models.Model):
+    """A job that is to be run again because something that it was made with was withdrawn (`uws.remaking`)."""
+
+    withdrawal = models.ForeignKey("provenance.Withdrawal", on_delete=models.CASCADE, related_name="remakes")
+    job = models.CharField(max_length=60)
+    """The job that was touched; it may be gone."""
+    new = models.ForeignKey(Job, null=True, blank=True, on_delete=models.SET_NULL, related_name="remakes")
+    version = models.CharField(max_length=60, blank=True)
+    """The version that replaces the withdrawn tool's."""
+    instead = models.CharField(max_length=1000, blank=True)
+    """The input that replaces the withdrawn one."""
+    begun = models.DateTimeField(null=True, blank=True)
+    problem = models.TextField(blank=True)
+    """Why it cannot be run."""
+    tell = models.BooleanField(default=False)
+    told_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["withdrawal", "job"], name="uws_remake_once")]
+        indexes = [
+            models.Index(
+                fields=["withdrawal"], name="uws_remake_waits", condition=Q(new__isnull=True, problem="")
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job} again"

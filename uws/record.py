@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 JOB_PREFIX = "job:"
 """`job:<id>/<result>` is how a job's input names a result of another job."""
 
+QUERIED_ROLE = "queried table"
+"""The role in which a query used the tables that it read."""
+
 ANSWER_ROLE = "earlier result"
 """The role in which an answer used the results that it repeats."""
 
@@ -65,7 +68,11 @@ def record(job: Job, outcome: Outcome, *, final: bool = True, attempt: int | Non
             endTime=outcome.end_time or job.end_time,
             comment=" ".join(filter(None, [outcome.message or _remark(outcome), inner.problem])),
             parameters=tuple(_parameter(tool, name, value) for name, value in job.parameters.items()),
-            used=(*(_used(job, row, tool) for row in job.inputs.all()), *_repeated(results, outcome)),
+            used=(
+                *(_used(job, row, tool) for row in job.inputs.all()),
+                *_repeated(results, outcome),
+                *outcome.extra.get("used", ()),
+            ),
             generated=tuple(_generated(job, row, tool, outcome) for row in results),
             agents=_agents(job),
             informedBy=tuple(step.key for step in inner.activities),
@@ -102,7 +109,7 @@ def read_steps(job: Job, results: list[JobResult]) -> Steps:
     given: dict[str, EntityRecord] = {}
     for row in job.inputs.all():
         entity = EntityRecord(
-            id=_entity_id(row), name=row.title or row.identifier, sha256=row.sha256, size=row.size
+            id=entity_id(row), name=row.title or row.identifier, sha256=row.sha256, size=row.size
         )
         for text in (row.identifier, row.path, Path(row.path).name):
             given.setdefault(text, entity)
@@ -185,7 +192,7 @@ def _used(job: Job, row: JobInput, tool: Tool | None) -> UsedRecord:
     role = tool.input(row.role) if tool else None
     return UsedRecord(
         entity=EntityRecord(
-            id=_entity_id(row),
+            id=entity_id(row),
             name=row.title or row.identifier,
             contentType=row.media_type,
             sha256=row.sha256,
@@ -199,7 +206,8 @@ def _used(job: Job, row: JobInput, tool: Tool | None) -> UsedRecord:
     )
 
 
-def _entity_id(row: JobInput) -> str:
+def entity_id(row: JobInput) -> str:
+    """The identifier in the record of what a job was given."""
     if row.identifier.startswith(UPLOAD_PREFIX):
         return upload_id(row.sha256)
     if row.identifier.startswith(JOB_PREFIX):

@@ -7,7 +7,7 @@ there in the recorded version and the inputs with the recorded bytes: whatever i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,22 +20,28 @@ from gateway.vo.errors import Conflict, GatewayError
 from provenance import access, recorder
 from provenance.records import ActivityRecord, RelationType
 from uws import controller, creation, inputs
+from uws.access import may_use
 from uws.comparing import Comparison, State, Tolerance, compare_files
 from uws.models import Job
 from uws.phases import FINAL, Phase
-from uws.record import ANSWER_ROLE
+from uws.record import ANSWER_ROLE, QUERIED_ROLE, entity_id
 from uws.tools import registry
 from uws.tools.description import Tool
 
 __all__ = [
     "Plan",
+    "Product",
     "Source",
     "Verification",
     "diff",
     "plan",
+    "product_of",
     "rerun",
     "verify",
 ]
+
+
+Replaced = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -77,8 +83,8 @@ class Plan:
         return found
 
 
-def plan(job_id: str, caller: Caller) -> Plan:
-    """What it takes to run a job again.
+def plan(job_id: str, caller: Caller, replaced: Replaced | None = None) -> Plan:
+    """What it takes to run a job again, with other inputs in the places of those that `replaced` names.
 
     Raises
     ------
@@ -87,7 +93,7 @@ def plan(job_id: str, caller: Caller) -> Plan:
     """
     access.check(job_id, caller)
     record = final_record(job_id)
-    job = Job.objects.filter(pk=job_id).first()
+    job = _job_of(job_id, caller)
     problems: list[str] = []
     blocked = False
     name, version = record.description.name, record.description.version
@@ -98,7 +104,7 @@ def plan(job_id: str, caller: Caller) -> Plan:
             blocked = True
         elif record.description.digest and tool.digest != record.description.digest:
             problems.append(f"The tool {name}@{version} has been changed since, without a new version.")
-    sources = tuple(_sources(record, job, caller))
+    sources = tuple(_sources(record, job, caller, replaced or (lambda entity: "")))
     for source in sources:
         if source.state != "unchanged":
             problems.append(source.problem)
@@ -115,6 +121,12 @@ def plan(job_id: str, caller: Caller) -> Plan:
         base_url=job.base_url if job is not None else "",
         blocked=blocked,
     )
+
+
+def _job_of(job_id: str, caller: Caller) -> Job | None:
+    """The job, if the caller may use it; of one whose record alone is public there is only the record."""
+    job = Job.objects.filter(pk=job_id).first()
+    return job if job is not None and (caller.is_staff or may_use(job, caller)) else None
 
 
 def final_record(job_id: str) -> ActivityRecord:
@@ -139,15 +151,20 @@ def _tool(name: str, version: str) -> Tool | None:
         return None
 
 
-def _sources(record: ActivityRecord, job: Job | None, caller: Caller) -> Iterable[Source]:
+def _sources(record: ActivityRecord, job: Job | None, caller: Caller, replaced: Replaced) -> Iterable[Source]:
     if job is not None:
         for row in job.inputs.all():
-            yield _look(Source(row.role, row.identifier, row.sha256, row.title, path=row.path), caller)
+            other = replaced(entity_id(row))
+            found = Source(row.role, row.identifier, row.sha256, row.title, path=row.path)
+            yield _look(Source(row.role, other, "") if other else found, caller)
         return
     for use in record.used:
-        if use.type == RelationType.CONTEXT or use.role == ANSWER_ROLE:
+        if use.type == RelationType.CONTEXT or use.role in (ANSWER_ROLE, QUERIED_ROLE):
             continue
         identifier = use.entity.id
+        if replaced(identifier):
+            yield _look(Source(use.role, replaced(identifier), ""), caller)
+            continue
         if "/" in identifier and ":" not in identifier:
             identifier = f"job:{identifier}"
         yield _look(Source(use.role, identifier, use.entity.sha256, use.entity.name), caller)
@@ -185,6 +202,7 @@ def rerun(
     version: str = "",
     accept_changes: bool = False,
     base_url: str = "",
+    replaced: Replaced | None = None,
 ) -> Job:
     """Queue a job like an earlier one.
 
@@ -196,6 +214,8 @@ def rerun(
         Another version of the tool than the recorded one.
     accept_changes
         Run although inputs or the tool's description have changed since.
+    replaced
+        What to use instead of an input, by its entity's identifier; '' for what stays.
 
     Raises
     ------
@@ -204,7 +224,7 @@ def rerun(
     GatewayError
         As `uws.controller.create`.
     """
-    wanted = plan(job_id, caller)
+    wanted = plan(job_id, caller, replaced)
     if (wanted.blocked and not version) or any(source.state == "gone" for source in wanted.sources):
         raise Conflict(" ".join(wanted.problems), hint="It cannot be run again as it was.")
     if wanted.problems and not accept_changes and not version:
@@ -236,6 +256,7 @@ def rerun(
             inputs=given,
             uploads=uploads,
             run=True,
+            reuse=False,
             base_url=base_url or wanted.base_url,
             session=bool(caller.session_key),
         )
@@ -285,35 +306,51 @@ def verify(earlier: str, later: str, caller: Caller, tolerance: Tolerance | None
 
 
 @dataclass(frozen=True)
-class _Product:
+class Product:
+    """A result as it can be compared."""
+
     sha256: str
     media_type: str
     role: str
     path: Path | None
+    """None where the file is gone, or is not the caller's to read."""
+    preview: str = ""
+    """How pages show it."""
 
 
-def _outputs(job_id: str, caller: Caller) -> dict[str, _Product]:
+def product_of(job_id: str, name: str, caller: Caller) -> Product | None:
+    """A product of a job that has ended, if it has one of this name and the caller may see its record."""
+    return _outputs(job_id, caller).get(name)
+
+
+def _outputs(job_id: str, caller: Caller) -> dict[str, Product]:
     """The products of a job by name, from the job or from its provenance."""
     access.check(job_id, caller)
-    job = Job.objects.filter(pk=job_id).first()
+    job = _job_of(job_id, caller)
     if job is not None and Phase(job.phase) not in FINAL:
         raise Conflict(f"Job {job_id} has not ended; it is {job.phase}.", hint="Wait for its end.")
     rows = list(job.results.all()) if job is not None else []
     if rows:
         return {
-            row.name: _Product(row.sha256, row.media_type, row.role, row.path if row.path.is_file() else None)
+            row.name: Product(
+                row.sha256,
+                row.media_type,
+                row.role,
+                row.path if row.path.is_file() else None,
+                row.preview,
+            )
             for row in rows
         }
     found = {}
     for made in final_record(job_id).generated:
         role = {"Log": "log", "Preview": "preview"}.get(str(made.type), "main")
         entity = made.entity
-        found[entity.id.partition("/")[2]] = _Product(entity.sha256, entity.contentType, role, None)
+        found[entity.id.partition("/")[2]] = Product(entity.sha256, entity.contentType, role, None)
     return found
 
 
 def _compare(
-    name: str, first: _Product | None, second: _Product | None, tolerance: Tolerance, jobs: tuple[str, str]
+    name: str, first: Product | None, second: Product | None, tolerance: Tolerance, jobs: tuple[str, str]
 ) -> Comparison:
     known = first or second
     assert known is not None

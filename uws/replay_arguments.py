@@ -25,10 +25,21 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
 def add_withdraw(parser: argparse.ArgumentParser) -> None:
     """Options of `vogate withdraw`."""
     parser.add_argument(
-        "subject", help="publisher DID, entity, or tool@version that is not to be used any more"
+        "subject",
+        nargs="?",
+        default="",
+        help="publisher DID, entity, or tool@version that is not to be used any more",
     )
-    parser.add_argument("--reason", required=True, help="why, in a sentence that the owners will read")
+    parser.add_argument("--reason", default="", help="why, in a sentence that the owners will read")
     parser.add_argument("--dry-run", action="store_true", help="only list what is touched")
-    parser.add_argument("--rerun", action="store_true", help="run the touched jobs again")
+    parser.add_argument(
+        "--rerun",
+        action="store_true",
+        help="run the touched jobs again, in the order in which they were made",
+    )
+    parser.add_argument("--instead", default="", metavar="ID", help="with --rerun: the input to use instead")
     parser.add_argument("--tool-version", default="", help="with --rerun: the version to use instead")
-    parser.add_argument("--tell", action="store_true", help="write to the owners")
+    parser.add_argument(
+        "--tell", action="store_true", help="write to the owners, now and when all is made again"
+    )
+    parser.add_argument("--status", type=int, default=0, metavar="N", help="how far withdrawal N is")

@@ -8,7 +8,7 @@ import time
 
 from gateway.vo.caller import Caller
 from gateway.vo.errors import NotFound, UsageError
-from uws import replay, withdrawing
+from uws import remaking, replay, withdrawing
 from uws.comparing import Tolerance
 from uws.models import Job
 from uws.phases import Phase
@@ -92,6 +92,12 @@ def _print(args: argparse.Namespace, document: object, lines: list[str] | tuple[
 
 
 def run_withdraw(args: argparse.Namespace) -> int:
+    if args.status:
+        rows = remaking.standing(args.status)
+        _print_standing(rows)
+        return int(not rows or any(row.state != Phase.COMPLETED for row in rows))
+    if not args.subject or not args.reason:
+        raise UsageError("A withdrawal needs a subject and --reason.")
     touched = withdrawing.touched_by(args.subject)
     for product in touched:
         print(f"{product.entity}  {product.tool}  {product.owner or 'anonymous'}")
@@ -99,9 +105,16 @@ def run_withdraw(args: argparse.Namespace) -> int:
     if args.dry_run:
         return 0
     withdrawal = withdrawing.withdraw(args.subject, args.reason)
-    if args.rerun:
-        for job_id, result in withdrawing.rerun_touched(withdrawal, version=args.tool_version).items():
-            print(f"{job_id}: {result}")
+    print(f"withdrawal {withdrawal.pk}: `vogate withdraw --status {withdrawal.pk}` tells how far it is")
     if args.tell:
         print(f"{withdrawing.tell_owners(withdrawal)} owners were told")
+    if args.rerun:
+        _print_standing(
+            remaking.request(withdrawal, version=args.tool_version, instead=args.instead, tell=args.tell)
+        )
     return 0
+
+
+def _print_standing(rows: list[remaking.Standing]) -> None:
+    for row in rows:
+        print(" ".join(filter(None, [f"{row.job}:", row.state, row.new and f"as {row.new}", row.text])))

@@ -1,94 +1,111 @@
 """Answering a request from an earlier result, where the same was asked for before.
 
-The same is: the tool's digest, the parameters and the inputs' bytes.  Rights hold: only results that the
-caller may have anyway are given.
+The same is: the tool's digest, the parameters and the inputs' bytes.  Rights hold: only results of the same
+account, or of the same browser session, are given again.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
-import socket
-from collections.abc import Mapping
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
-from gateway.vo.caller import Caller
-from gateway.vo.errors import GatewayError, NotFound
-from provenance import access
+from gateway.vo.errors import UsageError
 from provenance.models import Activity
 from provenance.records import request_digest
-from uws import controller, creation
-from uws.access import get_job
-from uws.models import Job, JobResult
+from uws.models import Job, JobResult, Rights
 from uws.phases import Phase
-from uws.record import ANSWER_ROLE
-from uws.replay import final_record
-from uws.tools.description import Tool
 
-__all__ = ["answer", "answered_from", "find_answer", "reuse_allowed", "submit"]
+__all__ = ["answer", "check_allowed", "find_answer", "switch", "wanted"]
+
+log = logging.getLogger("vogate.uws")
+
+CANDIDATES = 20
+"""Earlier requests that are looked at; results of the first ones may have been destroyed."""
 
 
-def reuse_allowed(tool: str) -> bool:
-    """Whether the site lets equal requests of a tool be answered from earlier results.
+def switch(tool: str) -> bool | None:
+    """What the site says of a tool: True (answered unless the request says no), False (never), None (if asked).
 
-    `[reuse] tools = ["spectrum"]` in site.toml, or `["*"]`; none without.
+    `[reuse] tools = ["spectrum"]` and `[reuse] off = ["periodogram"]` in site.toml; `["*"]` means all.
     """
-    names = settings.SITE.raw.get("reuse", {}).get("tools", [])
-    return "*" in names or tool in names
+    section = settings.SITE.raw.get("reuse", {})
+    for name, meaning in (("off", False), ("tools", True)):
+        names = section.get(name, [])
+        if "*" in names or tool in names:
+            return meaning
+    return None
 
 
-def find_answer(job: Job, caller: Caller) -> Job | None:
-    """An earlier job that was asked for exactly the same and whose results are there, for this caller."""
+def check_allowed(tool: str, asked: bool | None) -> None:
+    """Refuse a request that asks for what the site does not do for this tool.
+
+    Raises
+    ------
+    UsageError
+        For `asked` where the tool is switched off.
+    """
+    if asked and (tool in settings.VOGATE_JOB_RUNNERS or switch(tool) is False):
+        raise UsageError(
+            f"{tool} is always run: its results are not used again here.",
+            hint="Leave REUSE out.",
+            field="REUSE",
+        )
+
+
+def wanted(job: Job) -> bool:
+    """Whether a job may be answered without being run: the request's own switch, else the site's."""
+    site = switch(job.tool_name)
+    return site is not False and (job.reuse if job.reuse is not None else bool(site))
+
+
+def find_answer(job: Job) -> Job | None:
+    """The oldest job that was asked for exactly the same, whose owner is the same and whose results are there."""
     digest = request_digest(
         job.tool_digest,
         job.parameters,
         [(row.role, row.sha256 or row.identifier) for row in job.inputs.all()],
     )
-    if not digest:
+    if not digest or job.rights == Rights.CAPABILITY:
         return None
-    known = access.activities(caller).filter(
+    known = Activity.objects.filter(
         requestDigest=digest, phase=Phase.COMPLETED, final=True, invalidatedAtTime__isnull=True
     )
-    for activity in known.exclude(generated__entity__withdrawal__isnull=False).order_by("endTime")[:20]:
-        earlier = _usable(activity, caller)
-        if earlier is not None:
+    known = known.exclude(generated__entity__withdrawal__isnull=False).order_by("endTime")
+    mine = Job.objects.filter(
+        deleted_at__isnull=True, rights=job.rights, owner_id=job.owner_id, session=job.session
+    ).exclude(pk=job.pk)
+    for job_id in known.filter(job__in=mine.values("pk")).values_list("job", flat=True)[:CANDIDATES]:
+        earlier = Job.objects.filter(pk=job_id, phase=Phase.COMPLETED).first()
+        rows = list(earlier.results.all()) if earlier is not None else []
+        if rows and all(row.path.is_file() for row in rows):
             return earlier
     return None
 
 
-def _usable(activity: Activity, caller: Caller) -> Job | None:
-    """The job, if the caller may have its results and all of them are on disk."""
-    try:
-        job = get_job(activity.job, caller)
-    except GatewayError:
-        return None
-    rows = list(job.results.all())
-    whole = job.phase == Phase.COMPLETED and rows and all(row.path.is_file() for row in rows)
-    return job if whole else None
-
-
-def answer(job: Job, caller: Caller, earlier: Job) -> Job:
-    """End a job that was made but not queued with the results of an earlier one.
+def answer(job: Job) -> bool:
+    """End a job that is about to be queued with the results of an earlier one; False if there is none.
 
     Its activity used the earlier entities; what it generates was derived from them (STANDARDS 28).
     """
-    with transaction.atomic():
-        controller.run(job, caller)  # no worker sees it queued: the transaction ends after the last step
-        Job.objects.filter(pk=job.pk).update(attempt=1)
-        controller.start(job.pk, 1, "reuse", socket.gethostname())
-        Job.objects.filter(pk=job.pk).update(stage=f"Answered from job {earlier.pk}")
-        outcome = controller.Outcome(
-            Phase.COMPLETED,
-            results=_copies(job, earlier),
-            exit_code=None,
-            extra={"answered_from": earlier.pk},
-        )
-        controller.finish(job.pk, 1, outcome)
-    job.refresh_from_db()
-    return job
+    from uws import controller  # which asks here before it queues anything
+
+    if not wanted(job):
+        return False
+    job.refresh_from_db(fields=["parameters"])
+    earlier = find_answer(job)
+    if earlier is None:
+        return False
+    try:
+        with transaction.atomic():
+            controller.repeat(job, earlier.pk, _copies(job, earlier))
+    except OSError:
+        log.exception("job %s: the results of %s cannot be kept again", job.pk, earlier.pk)
+        return False
+    return True
 
 
 def _copies(job: Job, earlier: Job) -> list[JobResult]:
@@ -105,34 +122,3 @@ def _copies(job: Job, earlier: Job) -> list[JobResult]:
             shutil.copyfile(source, row.path)
         rows.append(row)
     return rows
-
-
-def submit(
-    tool: Tool | str, parameters: Mapping[str, Any], caller: Caller, *, reuse: bool | None = None, **more: Any
-) -> Job:
-    """`uws.controller.create` and run, answered from an earlier result where that is allowed.
-
-    Parameters
-    ----------
-    reuse
-        The request's own switch: False never, True if the site allows it for the tool, None as the site says.
-    """
-    name = tool.name if isinstance(tool, Tool) else tool.partition("@")[0]
-    if reuse is False or not reuse_allowed(name):
-        return controller.create(tool, parameters, caller, run=True, **more)
-    job = controller.create(tool, parameters, caller, run=False, **more)
-    job.parameters = creation.check_complete(job, caller)
-    earlier = find_answer(job, caller)
-    return answer(job, caller, earlier) if earlier is not None else controller.run(job, caller)
-
-
-def answered_from(job_id: str) -> str:
-    """The job whose results were repeated by this one, '' for a job that ran."""
-    try:
-        record = final_record(job_id)
-    except NotFound:
-        return ""
-    for use in record.used:
-        if use.role == ANSWER_ROLE:
-            return use.entity.id.partition("/")[0]
-    return ""

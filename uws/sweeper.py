@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from django.db.models import F, Q
 
-from uws import batch, controller, executors, nudges, queue, queues, shepherd, storage
+from uws import batch, controller, executors, nudges, queue, queues, remaking, shepherd, storage
 from uws.models import Attempt, AttemptOutcome, Job, now
 from uws.phases import Phase
 
@@ -116,6 +116,7 @@ def go_on() -> None:
     try:
         queues.release()
         batch.tend()
+        remaking.tend()
     except Exception:
         log.exception("waiting jobs are not looked after")
 

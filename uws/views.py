@@ -136,6 +136,7 @@ def _run_wanted(asked: forms.Request) -> bool:
 def _make(request: HttpRequest, tool: str, asked: forms.Request, *, run: bool) -> Job:
     caller = caller_of(request)
     duration, destruction = asked.one("EXECUTIONDURATION"), asked.one("DESTRUCTION")
+    reuse = asked.one("REUSE")
     return controller.create(
         tool,
         asked.values,
@@ -148,6 +149,7 @@ def _make(request: HttpRequest, tool: str, asked: forms.Request, *, run: bool) -
         execution_duration=_duration(duration) if duration else None,
         destruction=forms.instant("DESTRUCTION", destruction) if destruction else None,
         each=asked.one("EACH") or "",
+        reuse=forms.boolean("REUSE", reuse) if reuse else None,
     )
 
 
@@ -175,7 +177,10 @@ def job(request: HttpRequest, tool: str, job_id: str) -> HttpResponseBase:
         return see_other(f"{base}/{found.service_path}")
     query = Parameters(request.GET)
     if query.get("WAIT"):
-        found = wait.wait_here(request, found, query.get("WAIT"), query.get("PHASE"))
+        now = wait.wait_here(request, found, query.get("WAIT"), query.get("PHASE"), base, xml.job)
+        if now is None:
+            return document(b"")
+        found = now
     elif wants_page(request):
         response = see_other(links.page_url(found, base))
         response["Vary"] = "Accept"

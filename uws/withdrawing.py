@@ -10,15 +10,13 @@ from django.core.mail import send_mail
 from django.db import transaction
 from django.utils import timezone
 
-from gateway.vo.caller import Caller
-from gateway.vo.errors import GatewayError, NotFound
+from gateway.vo.errors import NotFound
 from provenance import models
 from provenance.access import chunks
 from provenance.lineage import Direction, Node, reach
-from uws import replay
 from uws.models import Job
 
-__all__ = ["Touched", "rerun_touched", "tell_owners", "touched_by", "withdraw"]
+__all__ = ["Touched", "tell_owners", "touched_by", "withdraw"]
 
 EVERYTHING = 10_000_000
 
@@ -95,43 +93,6 @@ def withdraw(subject: str, reason: str) -> models.Withdrawal:
     for part in chunks([subject, *touched]):
         models.Entity.objects.filter(pk__in=part, withdrawal__isnull=True).update(withdrawal=withdrawal)
     return withdrawal
-
-
-def rerun_touched(withdrawal: models.Withdrawal, *, version: str = "") -> dict[str, str]:
-    """Run the touched jobs again, each for its owner.
-
-    Jobs that used products of other touched jobs wait for those: they are named, not run, since their new
-    inputs do not exist yet.
-
-    Returns
-    -------
-    By job: `queued as <id>`, or why not.
-    """
-    rows = models.WasGeneratedBy.objects.filter(entity__withdrawal=withdrawal).select_related("activity")
-    marked = {row.entity_id for row in rows}
-    jobs = sorted({row.activity.job for row in rows if row.activity.final})
-    found: dict[str, str] = {}
-    for job_id in jobs:
-        used = models.Used.objects.filter(activity__job=job_id, entity_id__in=marked - {withdrawal.subject})
-        before = sorted({key.partition("/")[0] for key in used.values_list("entity_id", flat=True)})
-        if before:
-            found[job_id] = f"waits for {', '.join(before)}"
-            continue
-        try:
-            found[job_id] = f"queued as {_rerun(job_id, version)}"
-        except GatewayError as error:
-            found[job_id] = str(error)
-    return found
-
-
-def _rerun(job_id: str, version: str) -> str:
-    job = Job.objects.select_related("owner").filter(pk=job_id).first()
-    if job is None:
-        raise NotFound("The job is gone.")
-    caller = Caller(method="internal", is_staff=True)
-    if job.owner is not None:
-        caller = Caller(job.owner.pk, job.owner.get_username(), method="internal", is_staff=True)
-    return replay.rerun(job_id, caller, version=version, accept_changes=True, base_url=job.base_url).pk
 
 
 def tell_owners(withdrawal: models.Withdrawal) -> int:

@@ -11,6 +11,7 @@ from lxml import etree
 from gateway.vo.xmltext import legal
 from uws import batch, links
 from uws.models import Job, JobResult
+from uws.tools import registry
 
 UWS = "http://www.ivoa.net/xml/UWS/v1.0"
 XLINK = "http://www.w3.org/1999/xlink"
@@ -105,11 +106,13 @@ def _info(job: Job, base: str) -> etree._Element:
     facts = {
         "tool": job.tool_name,
         "toolVersion": job.tool_version,
+        "deprecated": _deprecated(job),
         "progress": "" if job.progress is None else f"{job.progress:.3f}",
         "stage": job.stage,
         "attempt": str(job.attempt) if job.attempt else "",
         "log": f"{links.job_url(job, base)}/log" if job.attempt else "",
         "page": links.page_url(job, base),
+        "answeredFrom": job.answered_from,
         "heldFor": job.get_held_for_display() if job.held_for else "",
         **_family(job, base),
     }
@@ -118,6 +121,12 @@ def _info(job: Job, base: str) -> etree._Element:
             # In no namespace: validators warn of one whose schema they do not know.
             etree.SubElement(root, name).text = text_of(value)
     return root
+
+
+def _deprecated(job: Job) -> str:
+    """Why the tool's version should not be used any more; it still runs."""
+    tool = registry.current().known(job.tool_name, job.tool_version)
+    return tool.deprecated if tool is not None else ""
 
 
 def _family(job: Job, base: str) -> dict[str, str]:

@@ -110,6 +110,7 @@ class Jobs(ApiView):
             run=asked["run"],
             base_url=self.base_url,
             execution_duration=asked.get("execution_duration"),
+            reuse=asked.get("reuse"),
         )
         state = describe(job, self.base_url)
         return Response(state, status=201, headers={"Location": f"{self.base_url}/api/v1/jobs/{job.pk}"})
@@ -181,6 +182,7 @@ class JobRerun(ApiView):
             old.parameters,
             self.caller,
             run_id=old.run_id,
+            reuse=False,
             inputs=inputs,
             session=bool(self.caller.session_key),
             run=True,

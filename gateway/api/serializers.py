@@ -102,6 +102,9 @@ class NewJobSerializer(serializers.Serializer):
     )
     run = serializers.BooleanField(default=True, help_text="Queue it at once")
     execution_duration = serializers.IntegerField(required=False, min_value=0, max_value=10**7)
+    reuse = serializers.BooleanField(
+        required=False, help_text="Whether an earlier result of the same request may answer it"
+    )
 
 
 class PhaseSerializer(serializers.Serializer):
@@ -184,6 +187,9 @@ class JobSerializer(serializers.Serializer):
     parameters = serializers.DictField()
     inputs = serializers.ListField(child=serializers.DictField())
     results = ResultSerializer(many=True)
+    answered_from = serializers.CharField(
+        allow_null=True, help_text="The earlier job whose results these are; null for one that ran"
+    )
     url = serializers.CharField(help_text="The job's UWS address")
     page = serializers.CharField(help_text="The job's page")
 

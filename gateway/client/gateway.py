@@ -83,6 +83,7 @@ class Gateway:
         files: Mapping[str, str | Path | Sequence[str | Path]] | None = None,
         run_id: str = "",
         run: bool = True,
+        reuse: bool | None = None,
         **values: Any,
     ) -> Job:
         """Make a job and queue it.
@@ -101,11 +102,14 @@ class Gateway:
             A label of yours.
         run
             False leaves the job PENDING; `Job.start` queues it.
+        reuse
+            Whether an earlier result of the same request may answer it; None is as the gateway says.
         """
         given = {**(parameters or {}), **values}
         fields = [(name, _text(item)) for name, value in given.items() for item in _items(value)]
         fields += [("PHASE", "RUN")] if run else []
         fields += [("RUNID", run_id)] if run_id else []
+        fields += [("REUSE", str(reuse).lower())] if reuse is not None else []
         uploads = [(name, Path(path)) for name, paths in (files or {}).items() for path in _items(paths)]
         for _, path in uploads:
             if not path.is_file():

@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from gateway.portal.views import (
+    aladin,
     home,
     jobs,
     observation,
     provenance,
     provenance_replay,
     provenance_search,
+    publishing,
     results,
     search,
     tools,
@@ -21,6 +23,7 @@ app_name = "portal"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
+    path("aladin.dic", aladin.aladin_dictionary, name="aladin-dictionary"),
     path("search/", search.search, name="search"),
     path("search/adql", search.adql, name="search-adql"),
     path("results/<slug:query_id>/", results.results, name="results"),
@@ -33,6 +36,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<str:job_id>/", jobs.job, name="job"),
     path("jobs/<str:job_id>/state/", jobs.job_state, name="job-state"),
     path("jobs/<str:job_id>/replay/", provenance_replay.replay_job, name="job-replay"),
+    path("jobs/<str:job_id>/publish/<path:name>/", publishing.publish, name="job-publish"),
     path("jobs/<str:job_id>/compare/", provenance_replay.compare, name="job-compare"),
     path("provenance/search/", provenance_search.search, name="provenance-search"),
     path("provenance/graph/", provenance.graph, name="provenance-graph"),

@@ -32,14 +32,6 @@ log = logging.getLogger("vogate.query")
 
 DRAIN = 0.3
 """Seconds in which a worker has to stop when it is asked to, before it is killed."""
-_FAULTS = (
-    "Conversion Error",
-    "Out of Range Error",
-    "Invalid Input Error",
-    "Invalid Argument",
-    "Constraint Error",
-)
-"""How DuckDB begins messages of what depends on values."""
 
 T = TypeVar("T")
 Release = Callable[["WorkerAnswer", bool], object]
@@ -132,9 +124,18 @@ class WorkerAnswer:
         if kind == wire.FAILURE:
             if self._why:
                 raise self._error()
-            failure = json.loads(payload)
-            raise _engine_error(failure["kind"], failure["message"].strip())
+            raise self._failure(**json.loads(payload))
         return kind, payload
+
+    def _failure(self, kind: str, message: str, fault: str) -> GatewayError:
+        """What the worker says of the query (`tap.engines.serving.Failure`)."""
+        if fault == "timeout":
+            return over_time(self._limit)
+        if fault == "cancelled":
+            return QueryCancelled("The query was cancelled.")
+        if fault == "stale":
+            return StartFailed("A table of the query was replaced meanwhile.", hint="Try again.")
+        return EngineError(kind, message, Fault(fault))
 
     def _timed(self, call: Callable[[], T]) -> T:
         """Exchange with the worker within what is left of the time."""
@@ -234,15 +235,3 @@ class WorkerAnswer:
 def _schema(serialised: bytes) -> pa.Schema:
     """Queries of one shape have the same."""
     return pa.ipc.read_schema(pa.py_buffer(serialised))
-
-
-def _engine_error(kind: str, message: str) -> EngineError:
-    """What DuckDB says, sorted by whose fault it is; a fault of values in its shortest form."""
-    head = message.splitlines()[0] if message else kind
-    if kind == "Upload":
-        return EngineError(kind, head, Fault.UPLOAD)
-    if "Out of Memory" in message or kind in ("MemoryError", "ArrowMemoryError", "OutOfMemoryException"):
-        return EngineError(kind, message, Fault.MEMORY)
-    if any(fault in head for fault in _FAULTS):
-        return EngineError(kind, head.split("Error: ", 1)[-1], Fault.VALUES)
-    return EngineError(kind, message)

@@ -100,7 +100,10 @@ class Pool:
         # A worker that nobody can use makes room for the one that will be started.
         if self._idle and not self._has_place():
             stale.append(self._idle.pop(0))
-        return Worker(version, files, self.limits), stale
+        return self._new_worker(version, files), stale
+
+    def _new_worker(self, version: int, files: Mapping[str, Path]) -> Worker:
+        return Worker(version, files, self.limits)
 
     def _has_place(self) -> bool:
         return len(self._idle) + len(self._at_work) < self._lanes.places
@@ -124,7 +127,7 @@ class Pool:
         def start() -> None:
             for _ in range(count):
                 try:
-                    worker = Worker(version, files, self.limits)
+                    worker = self._new_worker(version, files)
                     worker.ready()
                 except NotAvailable as error:
                     log.warning("%s", error)

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import tap
 from gateway.vo.errors import NotAvailable
@@ -43,6 +44,8 @@ class Worker:
     The constructor returns at once; `ready` waits until the process has attached its files.
     """
 
+    program = "tap.engines.duckdb_worker"
+
     def __init__(self, version: int, files: Mapping[str, Path], limits: Limits) -> None:
         self.version, self.files = version, dict(files)
         self.scratch = limits.scratch / f"query-{os.getpid()}-{next(_numbers)}"
@@ -50,13 +53,8 @@ class Worker:
         self._stopped = threading.Lock()
         self._is_ready = False
         self._queries = 0
-        configuration = {
-            "files": {alias: str(path) for alias, path in files.items()},
-            "memory_limit": limits.memory,
-            "max_temp_directory_size": limits.temporary_files,
-            "temp_directory": str(self.scratch),
-            "address_space": limits.address_space,
-        }
+        self.told: dict[str, Any] = {}
+        """What the process said when it was ready."""
         self.socket, theirs = socket.socketpair()
         self.inbox = wire.Inbox(self.socket)
         lifeline, self._lifeline = os.pipe()
@@ -68,15 +66,15 @@ class Worker:
                 [
                     sys.executable,
                     "-m",
-                    "tap.engines.duckdb_worker",
+                    self.program,
                     str(theirs.fileno()),
                     str(lifeline),
-                    json.dumps(configuration),
+                    json.dumps(self.configuration(limits)),
                 ],
                 pass_fds=(theirs.fileno(), lifeline),
                 stdin=subprocess.DEVNULL,
                 cwd=ROOT,
-                env=_environment(),
+                env=self.environment(),
                 process_group=0,  # Ctrl-C is for the master, whose end the lifeline tells
             )
         except OSError as error:
@@ -86,6 +84,20 @@ class Worker:
         finally:
             theirs.close()
             os.close(lifeline)
+
+    def configuration(self, limits: Limits) -> dict[str, Any]:
+        """What the process is told on its command line, which all users of the machine may read."""
+        return {
+            "files": {alias: str(path) for alias, path in self.files.items()},
+            "memory_limit": limits.memory,
+            "max_temp_directory_size": limits.temporary_files,
+            "temp_directory": str(self.scratch),
+            "address_space": limits.address_space,
+        }
+
+    def environment(self) -> dict[str, str]:
+        """The process's whole environment."""
+        return _environment()
 
     def ready(self) -> None:
         """Wait until queries can be sent.
@@ -107,6 +119,7 @@ class Worker:
             self.kill()
             reason = json.loads(payload).get("message", "")
             raise StartFailed("The query engine could not open the archive.") from RuntimeError(reason)
+        self.told = json.loads(payload) if payload else {}
         self._is_ready = True
 
     def begin(self) -> None:

@@ -89,6 +89,8 @@ def test_the_links_of_an_observation(client: Client, little: LittleCollection, i
         "http://testserver/data/little/terms",
         "https://example.org/paper",
         "https://example.org/",
+        f"http://testserver/provsap?ID={quote(DID, safe='')}&DEPTH=ALL&DIRECTION=BACK&RESPONSEFORMAT=PROV-JSON",
+        f"http://testserver/provenance/entity/{quote(DID, safe='')}/",
     }
 
 
@@ -100,7 +102,8 @@ def test_every_link_to_this_service_works(client: Client, ingest_little: Ingest)
             response = client.get(url.removeprefix("http://testserver"))
             assert response.status_code == 200, url
             assert response["Content-Type"].split(";")[0] == link["content_type"]
-            assert int(response["Content-Length"]) == link["content_length"]
+            if "rovenance" not in url and "provsap" not in url:
+                assert int(response["Content-Length"]) == link["content_length"]
 
 
 def test_tools_are_described_in_the_same_document(client: Client, ingest_little: Ingest) -> None:

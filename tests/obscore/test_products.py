@@ -1,143 +1,234 @@
-"""Product files over HTTP, and observations as inputs of jobs."""
+"""Results that their owners publish in the archive."""
 
 from __future__ import annotations
 
-import hashlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
+import numpy as np
 import pytest
+from astropy.io import fits
+from astropy.io.votable import parse
+from django.contrib.auth import get_user_model
 from django.test import Client
 
-from gateway.vo.caller import ANONYMOUS, Caller
-from gateway.vo.errors import Forbidden, NotFound
-from obscore import inputs
+from gateway.vo.caller import Caller
+from gateway.vo.errors import Conflict, Forbidden, NotAuthenticated, UsageError
+from obscore import lookup, product_row, products
 from obscore.models import Observation
-from tests.obscore.builders import LittleCollection
+from provenance import models
+from provenance.lineage import Node, lineage
 from tests.obscore.conftest import Ingest
+from tests.uws.builders import make_tools, work
+from uws import controller, replay, withdrawing
+from uws.comparing import State
+from uws.creation import Upload
+from uws.models import Job
+from uws.tools import registry
 
-PATH = "/data/little/101/run_101.fits.gz"
-DID = "ivo://vogate.demo/little?101"
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DID = "ivo://vogate.demo/little?{}"
+
+
+@pytest.fixture(autouse=True)
+def tools(tmp_path: Path, settings: Any, ingest_little: Ingest) -> Iterator[None]:
+    """The little archive, with the tools of the controller's tests."""
+    settings.VOGATE_HOME, settings.VOGATE_JOBS = tmp_path / "home", tmp_path / "jobs"
+    ingest_little()
+    folder = make_tools(tmp_path / "tools")
+    probe = folder / "probe.py"
+    probe.write_text(
+        probe.read_text().replace('open(f["path"]).read()', 'open(f["path"], "rb").read().hex()[:40]')
+    )
+    with registry.using(folder):
+        yield
+
+
+def account(name: str) -> Caller:
+    user = get_user_model().objects.get_or_create(username=name)[0]
+    return Caller(user_id=user.pk, username=name, method="cookie")
+
+
+def signed_in(name: str) -> Client:
+    client = Client(headers={"Origin": "http://testserver"})
+    client.force_login(get_user_model().objects.get_or_create(username=name)[0])
+    return client
 
 
 @pytest.fixture
-def content(little: LittleCollection, ingest_little: Ingest) -> bytes:
-    ingest_little()
-    return (little.folder / "events/run_101.fits.gz").read_bytes()
+def vera() -> Caller:
+    return account("vera")
 
 
-def body(response: object) -> bytes:
-    streamed = getattr(response, "streaming_content", None)
-    return b"".join(streamed) if streamed is not None else response.content  # type: ignore[attr-defined]
+def run(caller: Caller, *inputs: str, **values: Any) -> Job:
+    return work(controller.create("probe", values, caller, inputs={"files": list(inputs)}, run=True))
 
 
-def test_the_whole_file(client: Client, content: bytes) -> None:
-    response = client.get(PATH)
-    assert body(response) == content
-    assert response["Content-Type"] == "application/fits"
-    assert "Content-Encoding" not in response, "unpacked on the way, it would not have its checksum"
-    assert hashlib.sha256(content).hexdigest() in response["ETag"]
-    assert response["Link"] == '<http://testserver/data/little/terms>; rel="license"'
+def links(did: str) -> list[dict[str, str]]:
+    answer = Client().get(f"/datalink/links?ID={quote(did, safe='')}").content
+    table = parse(io.BytesIO(answer)).get_first_table().array
+    return [{name: str(row[name]) for name in table.dtype.names} for row in table]
 
 
-@pytest.mark.parametrize(
-    ("span", "part"), [("0-9", slice(0, 10)), ("5-", slice(5, None)), ("-7", slice(-7, None))]
-)
-def test_parts_of_it(client: Client, content: bytes, span: str, part: slice) -> None:
-    response = client.get(PATH, headers={"Range": f"bytes={span}"})
-    assert response.status_code == 206
-    assert body(response) == content[part]
-    assert response["Content-Range"].endswith(f"/{len(content)}")
+def in_obscore(client: Client, condition: str) -> list[str]:
+    query = {"LANG": "ADQL", "FORMAT": "csv"}
+    query["QUERY"] = f"SELECT obs_publisher_did FROM ivoa.obscore WHERE {condition}"
+    return client.get("/tap/sync", query).content.decode().split()[1:]
 
 
-def test_a_part_beyond_its_end(client: Client, content: bytes) -> None:
-    response = client.get(PATH, headers={"Range": f"bytes={len(content)}-"})
-    assert response.status_code == 416
-    assert response["Content-Range"] == f"bytes */{len(content)}"
+def test_a_published_result_is_an_observation_with_links_to_what_it_was_made_from(vera: Caller) -> None:
+    first = run(vera, DID.format(101), DID.format(102), text="a")
+    second = run(vera, f"job:{first.pk}/text", text="b")
+    product = products.publish(second.pk, "text", vera, title="My product", kind="measurements")
+    sources = Observation.objects.filter(obs_id__in=["101", "102"])
+    assert product.row["t_exptime"] == pytest.approx(sum(one.row["t_exptime"] for one in sources))
+    assert product.row["t_min"] == min(one.row["t_min"] for one in sources)
+    assert in_obscore(Client(), "dataproduct_type = 'measurements'") == [product.did]
+    found = links(product.did)
+    (this,) = (row for row in found if row["semantics"] == "#this")
+    assert Client().get(this["access_url"]).getvalue() == second.results.get().path.read_bytes()
+    progenitors = {row["access_url"] for row in found if row["semantics"] == "#progenitor"}
+    assert progenitors == {f"http://testserver{one.product.url_path}" for one in sources}  # type: ignore[union-attr]
+    (derived,) = (row for row in links(DID.format(101)) if row["semantics"] == "#derivation")
+    assert derived["access_url"] == this["access_url"]
+    assert not [row for row in links(DID.format(103)) if row["semantics"] == "#derivation"]
+    (document,) = (row for row in found if "PROV-JSON" in row["description"])
+    told = Client().get(document["access_url"].removeprefix("http://testserver")).json()
+    assert "/data/little/101/" in str(told["entity"]), "back to the files of the archive"
+    assert "withheld" not in str(told), "the owner has opened the records that lead to it"
+    page = Client().get(f"/obs/products/{quote(product.obs_id)}/").content.decode()
+    assert "My product" in page
+    assert "Made from" in page
 
 
-def test_a_part_of_another_version_is_the_whole(client: Client, content: bytes) -> None:
-    response = client.get(PATH, headers={"Range": "bytes=0-9", "If-Range": '"something-else"'})
-    assert (response.status_code, body(response)) == (200, content)
+def test_it_outlives_its_job_and_is_taken_in_by_other_jobs(vera: Caller) -> None:
+    job = run(vera, DID.format(101), text="kept ")
+    product = products.publish(job.pk, "text", vera)
+    controller.destroy(Job.objects.get(pk=job.pk))
+    later = run(account("max"), product.did)
+    assert later.results.get().path.read_text().startswith("hello" + b"kept".hex())
+    document = lineage([Node("e", f"{later.pk}/text")], account("max"))
+    assert DID.format(101) in document.all_entities()
 
 
-def test_what_the_client_has_is_not_sent_again(client: Client, content: bytes) -> None:
-    etag = client.get(PATH)["ETag"]
-    assert client.get(PATH, headers={"If-None-Match": etag}).status_code == 304
+def test_only_what_the_owner_opens_is_told_and_no_bytes(vera: Caller) -> None:
+    upload = Upload("files", "secret list.txt", io.BytesIO(b"secret bytes"), "text/plain")
+    before = work(controller.create("probe", {}, vera, uploads=[upload], run=True))
+    job = run(vera, f"job:{before.pk}/text", text="public ")
+    product = products.publish(job.pk, "text", vera, lineage=False)
+    stranger = account("mallory")
+    told = lineage([Node("e", product.did)], stranger)
+    names = {entity.name for entity in told.all_entities().values()}
+    assert "secret list.txt" not in names
+    assert any(entity.withheld for entity in told.all_entities().values())
+    products.publish(job.pk, "text", vera, lineage=True)
+    told = lineage([Node("e", product.did)], stranger)
+    assert "secret list.txt" in {entity.name for entity in told.all_entities().values()}
+    client = signed_in("mallory")
+    assert client.get(f"/provenance/{before.pk}.json").status_code == 200
+    assert client.get(before.page_url).status_code == 403
+    assert client.get(f"/provenance/{before.pk}.crate.zip").status_code == 403
+    assert client.get(f"/{before.service_path}/{before.pk}/results/text").status_code == 403
+    with pytest.raises(Conflict, match="gone"):
+        replay.rerun(before.pk, stranger)
+    mine = run(stranger, product.did)
+    (output,) = replay.verify(before.pk, mine.pk, stranger).outputs
+    assert output.state is State.UNKNOWN
+    assert "secret" not in str(output.details)
+    products.take_back(product.did, vera)
+    assert client.get(f"/provenance/{before.pk}.json").status_code == 403
 
 
-def test_head(client: Client, content: bytes) -> None:
-    response = client.head(PATH)
-    assert (response.status_code, body(response)) == (200, b"")
-    assert int(response["Content-Length"]) == len(content)
+def test_a_job_that_used_what_its_name_alone_protects_is_not_opened(vera: Caller) -> None:
+    nobodys = run(Caller())
+    job = run(vera, f"job:{nobodys.pk}/text", text="x")
+    assert products.draft(job.pk, "text", vera).opened == ()
+    product = products.publish(job.pk, "text", vera)
+    told = Client().get(f"/provsap?ID={quote(product.did, safe='')}&DEPTH=ALL").content.decode()
+    assert nobodys.pk not in told
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/data/little/101/../run_101.fits.gz",
-        "/data/little/101/run_102.fits.gz",
-        "/data/little/999/run_101.fits.gz",
-        "/data/other/101/run_101.fits.gz",
-        "/data/little/TERMS.txt",
-        "/data/nothing/terms",
-    ],
-)
-def test_there_is_nothing_else(client: Client, content: bytes, path: str) -> None:
-    assert client.get(path).status_code == 404
-
-
-def test_the_terms_of_use(client: Client, content: bytes) -> None:
-    response = client.get("/data/little/terms")
-    assert response.content == b"Be nice.\n"
-    assert response["Content-Type"] == "text/plain; charset=utf-8"
-
-
-@pytest.mark.parametrize(
-    "identifier",
-    [
-        DID,
-        "IVO://VOGATE.DEMO/little?101",
-        "https://x.example/datalink/links?ID=ivo%3A%2F%2Fvogate.demo%2Flittle%3F101",
-        "http://localhost:8000" + PATH,
-        PATH,
-        "little/101",
-        "https://x.example/prefix/obs/little/101/",
-    ],
-)
-def test_an_observation_is_an_input_by_all_of_its_names(
-    content: bytes, little: LittleCollection, identifier: str
-) -> None:
-    found = inputs.resolve(identifier, ANONYMOUS)
-    assert found is not None
-    assert found.identifier == DID
-    assert found.path == little.folder / "events/run_101.fits.gz"
-    assert found.sha256 == hashlib.sha256(content).hexdigest()
-    assert (found.collection, found.terms, found.media_type) == ("little", "Be nice.\n", "application/fits")
-
-
-@pytest.mark.parametrize(
-    "identifier",
-    ["ivo://vogate.demo/LITTLE?101", "ivo://x/y?z", "", "101", "ftp://x/data/little/101/f", "a/b/c"],
-)
-def test_other_identifiers_are_left_to_other_resolvers(content: bytes, identifier: str) -> None:
-    assert inputs.resolve(identifier, ANONYMOUS) is None
-
-
-def test_a_file_that_changed_since_is_no_input(content: bytes, little: LittleCollection) -> None:
-    little.add(101, DEC_PNT=1.0)
-    with pytest.raises(NotFound, match="changed after it was taken"):
-        inputs.resolve(DID, ANONYMOUS)
-
-
-def test_a_file_that_is_gone_is_no_input(content: bytes, little: LittleCollection) -> None:
-    (little.folder / "events/run_101.fits.gz").unlink()
-    with pytest.raises(NotFound, match="cannot be read"):
-        inputs.resolve(DID, ANONYMOUS)
-
-
-def test_rights_hold_for_inputs_too(content: bytes) -> None:
-    observation = Observation.objects.get(obs_id="101")
-    observation.row["data_rights"] = "secure"
-    observation.save()
+def test_taken_back_it_leaves_the_archive_and_a_tombstone(vera: Caller) -> None:
+    job = run(vera, DID.format(101))
+    product = products.publish(job.pk, "text", vera)
     with pytest.raises(Forbidden):
-        inputs.resolve(DID, ANONYMOUS)
-    assert inputs.resolve(DID, Caller(user_id=1, is_staff=True)) is not None
+        products.take_back(product.did, account("mallory"))
+    products.take_back(product.did, vera)
+    assert in_obscore(Client(), "obs_collection = 'products'") == []
+    assert "NotFoundFault" in links(product.did)[0]["error_message"]
+    assert not [row for row in links(DID.format(101)) if row["semantics"] == "#derivation"]
+    assert models.Entity.objects.get(pk=product.did).invalidatedAtTime
+    again = products.publish(job.pk, "text", vera, title="Better")
+    assert again.did == product.did
+    assert models.Entity.objects.get(pk=product.did).invalidatedAtTime is None
+    assert in_obscore(Client(), "obs_title = 'Better'") == [product.did]
+
+
+def test_only_owners_publish_and_only_what_is_sound(vera: Caller, settings: Any) -> None:
+    job = run(vera, DID.format(101))
+    with pytest.raises(Forbidden):
+        products.publish(job.pk, "text", account("mallory"))
+    nobodys = run(Caller())
+    with pytest.raises(NotAuthenticated):
+        products.publish(nobodys.pk, "text", Caller())
+    with pytest.raises(UsageError):
+        products.publish(job.pk, "text", vera, kind="poem")
+    with pytest.raises(Conflict, match="completed"):
+        products.draft(run(vera, text="x", action="fail").pk, "text", vera)
+    withdrawing.withdraw(DID.format(101), "Wrong pointing")
+    with pytest.raises(Conflict, match="withdrawn"):
+        products.publish(job.pk, "text", vera)
+    settings.SITE.raw["products"] = {"publish": "nobody"}
+    try:
+        with pytest.raises(Forbidden):
+            products.publish(job.pk, "text", vera)
+    finally:
+        del settings.SITE.raw["products"]
+    assert not Observation.objects.filter(collection__name__in=products.collections()).exists()
+
+
+def test_an_ingest_leaves_products_alone(vera: Caller, ingest_little: Ingest) -> None:
+    job = run(vera, DID.format(101))
+    product = products.publish(job.pk, "text", vera)
+    ingest_little()
+    assert in_obscore(Client(), "obs_collection = 'products'") == [product.did]
+
+
+def test_pages_publish_and_take_back(vera: Caller) -> None:
+    job = run(vera, DID.format(101), text="x")
+    client = signed_in("vera")
+    url = f"/jobs/{job.pk}/publish/text/"
+    assert f'href="{url}"' in client.get(job.page_url).content.decode()
+    assert "Run 101" in client.get(url).content.decode() or "101" in client.get(url).content.decode()
+    told = client.post(url, {"action": "publish", "title": "<b>T</b>", "kind": "spectrum"}, follow=True)
+    assert "&lt;b&gt;T&lt;/b&gt;" in told.content.decode()
+    assert "In the archive" in client.get(job.page_url).content.decode()
+    assert signed_in("mallory").get(url).status_code == 403
+    assert Client().get(url).status_code == 403
+    assert client.post(url, {"action": "explode"}, follow=True).status_code == 200
+    client.post(url, {"action": "take-back"})
+    assert lookup.find(f"products/{job.pk}.text").missing  # type: ignore[union-attr]
+
+
+def test_an_image_says_itself_what_it_covers(tmp_path: Path) -> None:
+    hdu = fits.ImageHDU(np.zeros((50, 100), dtype="float32"))
+    cards = {"CTYPE1": "GLON-CAR", "CTYPE2": "GLAT-CAR", "CRPIX1": 50.5, "CRPIX2": 25.5}
+    hdu.header.update(cards | {"CRVAL1": 0.0, "CRVAL2": 0.0, "CDELT1": -0.02, "CDELT2": 0.02})
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(tmp_path / "map.fits")
+    row = product_row.row_of([], tmp_path / "map.fits", "image")
+    assert (row["s_ra"], row["s_dec"]) == (pytest.approx(266.405, abs=1e-3), pytest.approx(-28.936, abs=1e-3))
+    assert row["s_fov"] == pytest.approx(np.hypot(2.0, 1.0), rel=1e-3)
+    assert row["s_region"].startswith("POLYGON ICRS ")
+    assert (row["s_xel1"], row["s_xel2"], row["calib_level"]) == (100, 50, 3)
+
+
+def test_fields_of_several_pointings_lie_in_one_circle_across_the_meridian() -> None:
+    rows = [{"s_ra": ra, "s_dec": 10.0, "s_fov": 1.0, "target_name": "A"} for ra in (359.5, 0.5)]
+    row = product_row.row_of(rows, Path("none"), "spectrum")
+    assert min(row["s_ra"], 360 - row["s_ra"]) == pytest.approx(0.0, abs=1e-9)
+    assert row["s_fov"] == pytest.approx(2 * (0.5 * np.cos(np.radians(10)) + 0.5), rel=1e-3)
+    assert row["target_name"] == "A"

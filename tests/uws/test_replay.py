@@ -13,8 +13,8 @@ from django.core import mail
 from gateway.cli import main as cli
 from gateway.vo.caller import Caller
 from gateway.vo.errors import Conflict, Forbidden
-from provenance import models, recorder
-from uws import controller, replay, reuse, withdrawing
+from provenance import models
+from uws import controller, replay, withdrawing
 from uws.comparing import State, Tolerance, compare_files
 from uws.creation import Upload
 from uws.models import Job
@@ -152,47 +152,7 @@ def test_fits_files_are_compared_by_values(tmp_path):
     assert "EXPOSURE" in "\n".join(compare_files(first, cases["card"][0], "", Tolerance())[1])
 
 
-@pytest.fixture
-def reusing(settings):
-    settings.SITE.raw["reuse"] = {"tools": ["probe"]}
-    yield
-    del settings.SITE.raw["reuse"]
-
-
-def ask(caller, *, wanted: bool | None = None, **parameters) -> Job:
-    return reuse.submit("probe", parameters, caller, reuse=wanted)
-
-
-def test_the_same_request_is_answered_from_an_earlier_result(account, reusing):
-    first = work(ask(account, text="once"))
-    second = ask(account, text="once")
-    assert second.phase == "COMPLETED"
-    assert second.results.get().path.read_text() == "once"
-    assert reuse.answered_from(second.pk) == first.pk
-    assert reuse.answered_from(first.pk) == ""
-    new = models.Entity.objects.get(pk=f"{second.pk}/text")
-    assert [d.usedEntity_id for d in new.wasDerivedFrom.all()] == [f"{first.pk}/text"]
-    assert first.pk in recorder.document(second.pk).activities[-1].comment
-    delete(first)
-    assert second.results.get().path.read_text() == "once", "it does not depend on the first"
-
-
-def test_other_requests_switches_and_people_are_not_answered(account, other_account, reusing, settings):
-    work(ask(account, text="once"))
-    assert ask(account, text="twice").phase == "QUEUED"
-    assert ask(account, text="once", wanted=False).phase == "QUEUED"
-    assert ask(other_account, text="once").phase == "QUEUED"
-    settings.SITE.raw["reuse"] = {"tools": []}
-    assert ask(account, text="once").phase == "QUEUED"
-
-
-def test_a_withdrawn_result_answers_nothing(account, reusing):
-    first = work(ask(account, text="once"))
-    withdrawing.withdraw(f"{first.pk}/text", "It was wrong.")
-    assert ask(account, text="once").phase == "QUEUED"
-
-
-def test_a_withdrawal_marks_what_it_touched_and_reruns_it(account, settings):
+def test_a_withdrawal_marks_what_it_touched(account, settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     source = done(account, text="calibration")
     given = {"files": [f"job:{source.pk}/text"]}
@@ -207,9 +167,6 @@ def test_a_withdrawal_marks_what_it_touched_and_reruns_it(account, settings):
     marked = set(models.Entity.objects.filter(withdrawal=withdrawal).values_list("pk", flat=True))
     assert marked == {subject, f"{direct.pk}/text", f"{later.pk}/text"}
     assert f"{other.pk}/text" not in marked
-    found = withdrawing.rerun_touched(withdrawal)
-    assert found[direct.pk].startswith("queued as ")
-    assert found[later.pk] == f"waits for {direct.pk}"
     assert withdrawing.tell_owners(withdrawal) == 1
     (message,) = mail.outbox
     assert message.to == ["vera@example.org"]

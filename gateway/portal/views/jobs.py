@@ -21,11 +21,12 @@ from gateway.portal.views.provenance import downloads
 from gateway.vo.caller import Caller
 from gateway.vo.errors import GatewayError, UsageError
 from gateway.vo.sessions import caller_of
+from obscore import products
 from provenance.models import Activity
 from uws import batch, controller
 from uws.access import get_job, jobs_of
 from uws.logs import tail
-from uws.models import Job
+from uws.models import Job, Rights
 from uws.phases import Phase
 
 PAGE_ROWS = 30
@@ -139,6 +140,7 @@ def job(request: HttpRequest, job_id: str) -> HttpResponse:
     log, log_next = tail(found, -jobpage.LOG_BYTES, jobpage.LOG_BYTES)
     lines, failed = log.rstrip().splitlines(), found.phase == Phase.ERROR
     views = jobpage.result_views(results)
+    published = products.published(found.id)
     context = {
         "job": found,
         "tool": tool,
@@ -150,7 +152,8 @@ def job(request: HttpRequest, job_id: str) -> HttpResponse:
         "parameters": jobpage.parameter_rows(found, tool),
         "inputs": jobpage.input_rows(found, tool),
         "terms": sorted({one.terms for one in found.inputs.all() if one.terms}),
-        "results": [jobpage.view_of_listed(one) for one in results],
+        "results": [(jobpage.view_of_listed(one), published.get(one.name)) for one in results],
+        "can_publish": _can_publish(found, caller_of(request)),
         "figures": [one for one in views if one.is_figure and one.kind != "image"],
         "pictures": [one for one in views if one.kind == "image"],
         "contents": [one for one in views if not one.is_figure],
@@ -169,6 +172,10 @@ def job(request: HttpRequest, job_id: str) -> HttpResponse:
         "provenance_downloads": downloads(found.id),
     }
     return render(request, "portal/job.html", context)
+
+
+def _can_publish(found: Job, caller: Caller) -> bool:
+    return found.rights == Rights.ACCOUNT and found.phase == Phase.COMPLETED and not products.refusal(caller)
 
 
 def _scripts(request: HttpRequest, found: Job, tool: Any) -> list[Any]:

@@ -9,9 +9,11 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.safestring import mark_safe
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from gateway.portal import difference_svg, differences
 from gateway.portal.views.common import base_url
 from gateway.portal.views.provenance import downloads
 from gateway.portal.views.provenance_graph import page_of
@@ -123,7 +125,7 @@ def compare(request: HttpRequest, job_id: str) -> HttpResponse:
         else:
             try:
                 tolerance = Tolerance(_number(request, "rtol"), _number(request, "atol"))
-                context |= _comparison(replay.verify(job_id, other, caller, tolerance))
+                context |= _comparison(replay.verify(job_id, other, caller, tolerance), caller)
             except GatewayError as error:
                 context["error"] = error
     status = context["error"].status if "error" in context else 200
@@ -165,7 +167,8 @@ def _number(request: HttpRequest, name: str) -> float:
     return value
 
 
-def _comparison(found: replay.Verification) -> dict[str, Any]:
+def _comparison(found: replay.Verification, caller: Caller) -> dict[str, Any]:
+    drawn: dict[str, str] = {}
     main = [output for output in found.outputs if output.role not in ("log", "preview")]
     return {
         "found": found,
@@ -180,12 +183,36 @@ def _comparison(found: replay.Verification) -> dict[str, Any]:
                 "state": STATES[output.state],
                 "agrees": output.agrees,
                 "pictures": _pictures(found, output),
+                **_drawn(found, output, caller, drawn),
             }
             for output in found.outputs
         ],
         "main_count": len(main),
         "agreeing": sum(output.agrees for output in main),
     }
+
+
+def _drawn(
+    found: replay.Verification, output: Comparison, caller: Caller, drawn: dict[str, str]
+) -> dict[str, Any]:
+    """A drawing of what differs, and the same in a sentence; of one table in several formats only once.
+
+    `drawn` has the products by their drawings, and is added to.
+    """
+    if output.state is not State.DIFFERENT:
+        return {}
+    sides = [replay.product_of(job_id, output.name, caller) for job_id in (found.earlier, found.later)]
+    paths = [side.path if side is not None else None for side in sides]
+    if paths[0] is None or paths[1] is None or sides[0] is None:
+        return {}
+    change = differences.difference(paths[0], paths[1], sides[0].preview)
+    if change is None:
+        return {}
+    picture, said = difference_svg.draw(change), difference_svg.describe(change)
+    first = drawn.setdefault(picture, output.name)
+    if first != output.name:
+        return {"said": f"As {first}."}
+    return {"drawing": mark_safe(picture), "said": said}
 
 
 def _pictures(found: replay.Verification, output: Comparison) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from gateway.portal.toolform import FieldView, ToolForm, chosen_identifiers, typ
 from gateway.portal.views.common import base_url, duration_text, job_title, limits_of, tool_of
 from gateway.vo.errors import GatewayError, UsageError
 from gateway.vo.sessions import caller_of, ensure_session
-from uws import controller
+from uws import controller, reuse
 from uws.access import get_job
 from uws.models import Job
 from uws.tools import registry
@@ -110,7 +110,7 @@ def _changed(
             name: value for name, value in form.typed.items() if not _is_default(form, name, value, automatic)
         }
         pairs += fields_of(kept, {})
-        pairs += [(name, str(data[name])) for name in ("run_id", "duration") if data.get(name)]
+        pairs += [(name, str(data[name])) for name in ("run_id", "duration", "reuse") if data.get(name)]
         if source is not None and chosen:
             pairs.append(("from", source.id))
     return f"{request.path}?{urlencode(pairs)}" if pairs else request.path
@@ -144,6 +144,7 @@ def _run(request: HttpRequest, form: ToolForm, data: QueryDict) -> HttpResponse 
             run=True,
             base_url=base_url(request),
             execution_duration=_duration(form, data),
+            reuse=bool(data.get("reuse")) if reuse.switch(form.tool.name) is not False else None,
         )
     except UsageError as error:
         form.fault(error)
@@ -228,6 +229,10 @@ def _page(
         "run_id": data.get("run_id", source.run_id if source else ""),
         "durations": _duration_choices(form),
         "duration": int(duration) if duration.isdigit() else _usual(form),
+        "reuse": reuse.switch(form.tool.name) is not False,
+        "reuse_ticked": bool(
+            data.get("reuse", "1" if reuse.switch(form.tool.name) and "action" not in data else "")
+        ),
         "limits": _limits_text(form),
         "scripts": _scripts_of(request, form, data),
         "scripts_open": scripts_open,
