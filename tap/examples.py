@@ -121,7 +121,7 @@ def document(found: Iterable[Example], title: str) -> str:
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE html>\n'
         '<html xmlns="http://www.w3.org/1999/xhtml" lang="en">\n<head>\n<meta charset="utf-8"/>\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n<link rel="icon" href="data:,"/>\n'
         f'<link rel="stylesheet" href={quote(static("build/site.css"))}/>\n'
         f"<title>{escape(title)}: example queries</title>\n</head>\n"
         '<body vocab="http://www.ivoa.net/rdf/examples#">\n<main class="container-xxl py-4">\n'
