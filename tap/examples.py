@@ -109,10 +109,12 @@ def document(found: Iterable[Example], title: str) -> str:
     for number, example in enumerate(found, start=1):
         identifier = f"{xml_id(example.name)}_{number}"
         table = (
-            f'<p>Table: <span property="table">{escape(example.table)}</span></p>\n' if example.table else ""
+            f'<p class="small">Table: <span property="table">{escape(example.table)}</span></p>\n'
+            if example.table
+            else ""
         )
         parts.append(
-            f'<div id={quote(identifier)} resource={quote("#" + identifier)} typeof="example">\n'
+            f'<div class="mb-4" id={quote(identifier)} resource={quote("#" + identifier)} typeof="example">\n'
             f'<h2 property="name">{escape(example.name)}</h2>\n'
             f"<p>{escape(example.description)}</p>\n{table}"
             f'<pre class="vg-code" tabindex="0" property="query">{escape(example.query)}</pre>\n'
@@ -121,7 +123,8 @@ def document(found: Iterable[Example], title: str) -> str:
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE html>\n'
         '<html xmlns="http://www.w3.org/1999/xhtml" lang="en">\n<head>\n<meta charset="utf-8"/>\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n<link rel="icon" href="data:,"/>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n'
+        f'<link rel="icon" href={quote(static("icon.svg"))} type="image/svg+xml"/>\n'
         f'<link rel="stylesheet" href={quote(static("build/site.css"))}/>\n'
         f"<title>{escape(title)}: example queries</title>\n</head>\n"
         '<body vocab="http://www.ivoa.net/rdf/examples#">\n<main class="container-xxl py-4">\n'

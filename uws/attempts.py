@@ -122,8 +122,12 @@ def specification(job: Job, tool: Tool, inputs: list[JobInput], folder: Path) ->
         "platform": platform_text() + ("; bubblewrap" if boxed else "") + _executor_text(job),
         "executor": _executor_options(job),
         "warm": warm.section(tool, plain, walls) if job.executor == executors.LOCAL else None,
-        "notes": [f"{tool.title}, {tool.id}, attempt {job.attempt}.", note],
+        "notes": [f"{tool.title}, {tool.id}, attempt {job.attempt}.", *_deprecation(tool), note],
     }
+
+
+def _deprecation(tool: Tool) -> list[str]:
+    return [f"This version of the tool is deprecated: {tool.deprecated}"] if tool.deprecated else []
 
 
 def _executor_options(job: Job) -> dict[str, Any]:

@@ -117,6 +117,7 @@ class Shepherd:
         self.peak_kb = 0
         self.child = 0
         self.threads = 0
+        self.childless = False
         self.look_at_disk = 0.0
         self.logs = Logs(folder, int(spec.get("log_bytes", 10 << 20)))
 
@@ -168,6 +169,7 @@ class Shepherd:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
+                self.childless = True
                 return
             if pid == 0:
                 return
@@ -177,9 +179,27 @@ class Shepherd:
             if pid == self.child:
                 self.status = status
 
+    def tree(self) -> list[int]:
+        """The descendants by the kernel's own lists: quick, but one may be missed while others end."""
+        self.threads = 0
+        found: list[int] = []
+        stack = [str(os.getpid())]
+        while stack:
+            folder = f"/proc/{stack.pop()}/task"
+            try:
+                for thread in os.listdir(folder):
+                    with open(f"{folder}/{thread}/children", "rb") as file:
+                        children = file.read().decode().split()
+                    found += map(int, children)
+                    stack += children
+                    self.threads += 1
+            except OSError:
+                continue
+        return found
+
     def descendants(self) -> list[int]:
+        """All of them that are no zombies, by a look at every process of the machine."""
         children: dict[int, list[int]] = {}
-        threads: dict[int, int] = {}
         for name in os.listdir("/proc"):
             if name.isdigit():
                 try:
@@ -189,18 +209,17 @@ class Shepherd:
                     continue
                 if fields[0] != b"Z":
                     children.setdefault(int(fields[1]), []).append(int(name))
-                    threads[int(name)] = int(fields[17])
         found, stack = [], [os.getpid()]
         while stack:
             for pid in children.get(stack.pop(), ()):
                 found.append(pid)
                 stack.append(pid)
-        self.threads = sum(threads[pid] for pid in found)
         return found
 
     def left(self) -> list[int]:
-        """The processes that have to end with the attempt."""
-        return self.descendants()
+        """The processes that have to end with the attempt; orphans among them are children of ours."""
+        self.reap()
+        return [] if self.childless else self.descendants()
 
     def close_walls(self) -> None:
         """Take down what was put up around the tool (`uws.zygote`); bubblewrap does it by itself."""
@@ -275,14 +294,18 @@ class Shepherd:
 
     def check_usage(self) -> None:
         """Memory, processes and disk of the whole tree against the limits."""
-        pids, pages = self.descendants(), 0
+        pids: list[int] = []
+        pages = 0
         memory, processes = self.spec.get("memory_mb"), self.spec.get("processes")
-        for pid in pids:
+        for pid in self.tree():
             try:
                 with open(f"/proc/{pid}/statm", "rb") as file:
-                    pages += int(file.read().split()[1])
-            except (OSError, IndexError):
+                    size, resident = file.read().split()[:2]
+            except (OSError, ValueError):
                 continue
+            if size != b"0":  # no zombie
+                pids.append(pid)
+                pages += int(resident)
         kb = pages * (resource.getpagesize() // 1024)
         if memory and kb > memory * 1024:  # what they share counts once
             kb = min(kb, sum(map(_own_kb, pids)))

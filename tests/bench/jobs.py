@@ -243,11 +243,12 @@ def lists(args: argparse.Namespace) -> Iterator[Figure]:
             yield f"{args.jobs} jobs: {label}", text, "", target
 
 
+DATA = Path(os.environ.get("VOGATE_SHARED", REPOSITORY.parent / "shared")) / "data" / "hess-dl3-dr1"
 TOOLS = ("light_curve", "spectrum", "counts_map")
 
 
 def warm(args: argparse.Namespace) -> Iterator[Figure]:
-    """The demo site's analyses of one simulated observation, with a cold and a warm start."""
+    """The demo site's analyses of one observation (a simulated one without the shared data), cold and warm."""
     from gateway.client import Gateway as Client
     from tests.support.live import Gateway
 
@@ -258,9 +259,10 @@ def warm(args: argparse.Namespace) -> Iterator[Figure]:
         seconds: dict[str, list[float]] = {}
         for kind in ("cold", "warm"):
             (site / "site.toml").write_text(f"{settings}\n[jobs]\nwarm = {str(kind == 'warm').lower()}\n")
-            with Gateway(Path(folder) / "home", environment={"SITE": str(site)}).start(
-                command="up"
-            ) as served:
+            made = Gateway(Path(folder) / "home", environment={"SITE": str(site)})
+            done = made.vogate("up", "--no-serve", *(["--data", str(DATA)] if DATA.is_dir() else []))
+            assert done.returncode == 0, done.stderr
+            with made.start() as served:
                 client = Client(served.url)
                 (observation,) = client.observations(limit=1)
                 while kind == "warm" and "warm: gammapy" not in served.log.read_text():

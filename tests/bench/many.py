@@ -160,11 +160,12 @@ def _follow(url: str) -> dict[str, Any]:
     parts = urllib.parse.urlsplit(url)
     address = f"{parts.scheme}://{parts.netloc}/api/v1/jobs/{parts.path.rpartition('/')[2]}"
     while True:
+        with urllib.request.urlopen(f"{url}?WAIT=60&PHASE=EXECUTING", timeout=90):
+            pass
         with urllib.request.urlopen(address, timeout=60) as answer:
             state: dict[str, Any] = json.load(answer)
         if state["final"]:
             return state
-        time.sleep(0.2)
 
 
 def _cpu_of(service: Any) -> float:
@@ -209,10 +210,21 @@ def main() -> int:
             )
             gateway.add(*by_gateway(service, part), len(part))
         show(loop, gateway, args)
+        for process in service.processes:
+            show_process(process.pid)
     finally:
         service.stop()
         shutil.rmtree(folder, ignore_errors=True)
     return 0
+
+
+def show_process(pid: int) -> None:
+    """Where a process of the gateway left its time: in itself and in what it started."""
+    for one in (pid, *_children(pid)):
+        words = Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0")
+        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        own, started = (sum(map(int, fields[n : n + 2])) / os.sysconf("SC_CLK_TCK") for n in (11, 13))
+        print(f"  {b' '.join(words[2:4]).decode():<32} itself {own:.1f} s, its children {started:.1f} s")
 
 
 def show(loop: Took, gateway: Took, args: argparse.Namespace) -> None:

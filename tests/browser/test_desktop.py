@@ -91,12 +91,12 @@ def test_topcat_runs_a_query_typed_into_its_window(topcat: SampDesk, live_gatewa
     Windows stand where TOPCAT 4.8 puts them on a screen without a window manager.
     """
     screen = topcat.displays["topcat"]
-    wait_for(lambda: screen.has_window("^TOPCAT$"))
+    wait_for(lambda: screen.windows("^TOPCAT$"))
     screen.settled()
     screen.click(306, 9)  # VO
     screen.settled()
     screen.click(445, 123)  # Table Access Protocol (TAP) Query
-    wait_for(lambda: screen.has_window("^Table Access Protocol"))
+    wait_for(lambda: screen.windows("^Table Access Protocol"))
     screen.settled()
     screen.click(349, 494)  # OK: no registry can be reached from here
     screen.settled()
@@ -109,9 +109,10 @@ def test_topcat_runs_a_query_typed_into_its_window(topcat: SampDesk, live_gatewa
     screen.type(CIRCLE)
     screen.settled()
     screen.click(424, 798)  # Run Query
+    wait_for(lambda: screen.is_on_top("^TOPCAT$", 300, 200))  # it comes to the front with the new table
     screen.settled()
     screen.screenshot(artifacts / "topcat.png")
-    screen.click(116, 40)  # Send table to all, in the main window that has come to the front
+    screen.click(116, 40)  # Send table to all, in the main window
     sent = wait_for(lambda: [m for m in topcat.messages("table.load.votable") if "ivoa.obscore" in str(m)])
     expected = live_gateway.vogate("query", CIRCLE, "--url", live_gateway.url, "--format", "csv").stdout
     table = Table.read(sent[0]["url"], format="votable")

@@ -105,6 +105,7 @@ def test_every_fits_product_is_verified_and_signed(spectrum):
         assert runs.fits_complaints(path) == []
         header = fits.getheader(path)
         assert header["CREATOR"] == "spectrum@1.0"
+        assert header["PROVURL"] == "http://testserver/provenance/abcdefghijklmnopqrstuvwxyz.json"
         assert runs.TERMS in str(header["COMMENT"])
         assert any("ivo://test/c?" in line for line in header["HISTORY"])
 

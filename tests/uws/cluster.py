@@ -199,5 +199,5 @@ def slurm_site(cluster: Cluster, more: str = "") -> str:
     """Lines of a site.toml that send every tool to the cluster."""
     return (
         '[executors]\ndefault = "slurm"\n[executors.slurm]\n'
-        f'config = "{cluster.conf}"\npartition = "main"\nmemory_mb = 200\nstart_seconds = 5\n{more}'
+        f'config = "{cluster.conf}"\npartition = "main"\nmemory_mb = 200\nstart_seconds = 15\n{more}'
     )
