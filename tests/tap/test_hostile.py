@@ -1,8 +1,8 @@
 """Mutated queries, uploads and requests: refused in the protocol's own form, never a 5xx, a traceback, the content
 of a file of the server's, or a row of another user's.
 
-A fixed 300 of them for each engine in the suite; VOGATE_LONG=1 makes 6,000 (VOGATE_HOSTILE=n any other number). The seed of a request
-is printed when it fails.
+A fixed 300 of them for each engine in the suite; VOGATE_LONG=1 makes 6,000 (VOGATE_HOSTILE=n any other number). The
+seed of a request is printed when it fails.
 """
 
 from __future__ import annotations
