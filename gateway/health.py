@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from tap import archive, postgres_manifest
+
 MINIMUM_FREE_BYTES = 200 << 20
 
 
@@ -26,11 +28,11 @@ def _database() -> str:
 
 
 def _archive() -> str:
-    return (
-        ""
-        if (settings.VOGATE_ARCHIVE / "manifest.json").is_file()
-        else "nothing is published yet: vogate ingest"
-    )
+    if not archive.current().stored:
+        return "nothing is published yet: vogate ingest"
+    if settings.VOGATE_TAP_DATABASE and not postgres_manifest.reachable():
+        return "the archive's database does not answer"
+    return ""
 
 
 def _disk() -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from gateway.site import SiteError, load_site, resolve_site_folder
 
@@ -124,14 +124,16 @@ def _database() -> dict[str, object]:
             },
         }
     parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))  # host=/run/postgresql, sslmode=require, ...
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.path.lstrip("/"),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname or "",
+        "HOST": parts.hostname or options.pop("host", ""),
         "PORT": parts.port or "",
         "CONN_MAX_AGE": 60,
+        "OPTIONS": options,
         # A server that was restarted costs no request: a connection is tried before it is used again.
         "CONN_HEALTH_CHECKS": True,
     }

@@ -20,6 +20,7 @@ urlpatterns = [
     path("metrics", prometheus),
     path("scs/", include("tap.cone_urls")),
     path("uws/", include("uws.urls")),
+    path("client/", include("gateway.api.client_urls")),
     path("api/v1/", include("gateway.api.urls")),
     path("api/v1/", include(api_urlpatterns)),
     path("", include("obscore.urls")),

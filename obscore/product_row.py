@@ -107,7 +107,7 @@ def _around(sources: Sequence[Row]) -> dict[str, Any]:
     return {
         "s_ra": ra,
         "s_dec": dec,
-        "s_fov": 2 * radius,
+        "s_fov": float(f"{2 * radius:.6g}"),
         "s_region": circle(ra, dec, radius) if radius else None,
     }
 
@@ -156,7 +156,7 @@ def _outline(wcs: Any) -> dict[str, Any]:
     return {
         "s_ra": float(centre.ra.deg),
         "s_dec": float(centre.dec.deg),
-        "s_fov": 2 * radius,
+        "s_fov": float(f"{2 * radius:.6g}"),
         "s_region": polygon(*(value for pair in pairs for value in pair)),
         "s_xel1": width,
         "s_xel2": height,

@@ -17,10 +17,18 @@ from provenance.records import (
     EntityRecord,
     GeneratedRecord,
     ParameterRecord,
-    RelationType,
     UsedRecord,
     container_entity,
     platform_entity,
+)
+from provenance.rows import (
+    activity_record,
+    agent_record,
+    config_file_record,
+    entity_record,
+    generated_record,
+    parameter_record,
+    used_record,
 )
 
 
@@ -91,7 +99,7 @@ def read_entities(ids: Iterable[str]) -> list[EntityRecord]:
         "entityDescription", "content", "withdrawal"
     )
     return [
-        _entity(row, row.content, tuple(agents[row.id]), tuple(members[row.id]))
+        entity_record(row, row.content, tuple(agents[row.id]), tuple(members[row.id]))
         for row in rows.order_by("pk")
     ]
 
@@ -183,7 +191,7 @@ def read_activities(
         .select_related("configFileDescription", "content")
         .order_by("id")
     ):
-        files[file.activity_id].append(_config_file(file))
+        files[file.activity_id].append(config_file_record(file))
     uses = list(
         models.Used.objects.filter(activity_id__in=ids, **among)
         .select_related(
@@ -221,27 +229,27 @@ def read_activities(
         .select_related("parameterDescription")
         .order_by("id")
     ):
-        parameters[row.activity_id].append(_parameter(row))
+        parameters[row.activity_id].append(parameter_record(row))
     agents: dict[str, list[AgentRecord]] = defaultdict(list)
     for link in (
         models.WasAssociatedWith.objects.filter(activity_id__in=ids).select_related("agent").order_by("id")
     ):
-        agents[link.activity_id].append(_agent(link.agent, link.role))
+        agents[link.activity_id].append(agent_record(link.agent, link.role))
 
     def entity(row: models.Entity, content: models.Content | None) -> EntityRecord:
-        return _entity(row, content, tuple(agents_of_entity[row.id]), tuple(members[row.id]))
+        return entity_record(row, content, tuple(agents_of_entity[row.id]), tuple(members[row.id]))
 
     used: dict[str, list[UsedRecord]] = defaultdict(list)
     for use in uses:
-        used[use.activity_id].append(_used(use, entity(use.entity, use.content or use.entity.content)))
+        used[use.activity_id].append(used_record(use, entity(use.entity, use.content or use.entity.content)))
     generated: dict[str, list[GeneratedRecord]] = defaultdict(list)
     for generation in made:
-        record = _generated(
+        record = generated_record(
             generation, entity(generation.entity, generation.entity.content), sources[generation.entity_id]
         )
         generated[generation.activity_id].append(record)
     return tuple(
-        _activity(
+        activity_record(
             row,
             parameters[row.id],
             files[row.id],
@@ -266,159 +274,5 @@ def _agents_of_entities(entities: list[str]) -> dict[str, list[AgentRecord]]:
     for link in (
         models.WasAttributedTo.objects.filter(entity_id__in=entities).select_related("agent").order_by("id")
     ):
-        found[link.entity_id].append(_agent(link.agent, link.role))
+        found[link.entity_id].append(agent_record(link.agent, link.role))
     return found
-
-
-def _agent(row: models.Agent, role: str) -> AgentRecord:
-    return AgentRecord(
-        id=row.id,
-        name=row.name,
-        role=role,
-        type=row.type,
-        email=row.email,
-        affiliation=row.affiliation,
-        url=row.url,
-        comment=row.comment,
-    )
-
-
-def _entity(
-    row: models.Entity,
-    content: models.Content | None,
-    agents: tuple[AgentRecord, ...],
-    members: tuple[str, ...],
-) -> EntityRecord:
-    return EntityRecord(
-        id=row.id,
-        name=row.name,
-        location=row.location,
-        generatedAtTime=row.generatedAtTime,
-        invalidatedAtTime=row.invalidatedAtTime,
-        comment=row.comment,
-        contentType=row.entityDescription.contentType if row.entityDescription else "",
-        withdrawn=row.withdrawal.reason if row.withdrawal else "",
-        value=row.value,
-        sha256=content.sha256 if content else "",
-        size=content.size if content else None,
-        rights=row.rights,
-        collection=row.collection,
-        agents=agents,
-        members=members,
-    )
-
-
-def _used(row: models.Used, entity: EntityRecord) -> UsedRecord:
-    described = row.usageDescription
-    return UsedRecord(
-        entity=entity,
-        role=row.role,
-        time=row.time,
-        type=described.type if described else "",
-        description=described.description if described else "",
-        multiplicity=described.multiplicity if described else "",
-    )
-
-
-def _generated(row: models.WasGeneratedBy, entity: EntityRecord, sources: list[str]) -> GeneratedRecord:
-    described = row.generationDescription
-    return GeneratedRecord(
-        entity=entity,
-        role=row.role,
-        type=described.type if described else "",
-        description=described.description if described else "",
-        multiplicity=described.multiplicity if described else "",
-        derivedFrom=tuple(sources),
-    )
-
-
-def _parameter(row: models.Parameter) -> ParameterRecord:
-    described = row.parameterDescription
-    if described is None:
-        return ParameterRecord(name=row.name, value=row.value)
-    return ParameterRecord(
-        name=row.name,
-        value=row.value,
-        datatype=described.datatype,
-        arraysize=described.arraysize,
-        xtype=described.xtype,
-        unit=described.unit,
-        ucd=described.ucd,
-        utype=described.utype,
-        description=described.description,
-        min=described.min,
-        max=described.max,
-        options=tuple(described.options),
-        default=described.default,
-    )
-
-
-def _config_file(row: models.ConfigFile) -> ConfigFileRecord:
-    described = row.configFileDescription
-    return ConfigFileRecord(
-        name=row.name,
-        location=row.location,
-        comment=row.comment,
-        contentType=described.contentType if described else "",
-        description=described.description if described else "",
-        sha256=row.content.sha256 if row.content else "",
-        size=row.content.size if row.content else None,
-    )
-
-
-def _description(row: models.ActivityDescription) -> DescriptionRecord:
-    return DescriptionRecord(
-        name=row.name,
-        version=row.version,
-        description=row.description,
-        docurl=row.docurl,
-        type=row.type,
-        subtype=row.subtype,
-        digest=row.digest,
-    )
-
-
-def _activity(
-    row: models.Activity,
-    parameters: list[ParameterRecord],
-    files: list[ConfigFileRecord],
-    used: list[UsedRecord],
-    generated: list[GeneratedRecord],
-    agents: list[AgentRecord],
-    informants: list[str],
-) -> ActivityRecord:
-    assert row.activityDescription is not None  # record() always writes one
-    context = {
-        use.role: use.entity.value or ""
-        for use in used
-        if use.type == RelationType.CONTEXT and use.role in ("platform", "container")
-    }
-    return ActivityRecord(
-        id=row.job,
-        description=_description(row.activityDescription),
-        name=row.name,
-        startTime=row.startTime,
-        endTime=row.endTime,
-        comment=row.comment,
-        parameters=tuple(parameters),
-        configFiles=tuple(files),
-        used=tuple(use for use in used if use.role not in context),
-        generated=tuple(generated),
-        agents=tuple(agents),
-        informedBy=tuple(informants),
-        phase=row.phase,
-        exitCode=row.exitCode,
-        attempt=row.attempt,
-        final=row.final,
-        platform=context.get("platform", ""),
-        container=context.get("container", ""),
-        step=row.step,
-        access=row.access,
-        requestDigest=row.requestDigest,
-        itemised=row.itemised,
-        cpuTime=row.cpuTime,
-        peakMemory=row.peakMemory,
-        runId=row.runId,
-        location=row.location,
-        invalidatedAtTime=row.invalidatedAtTime,
-    )

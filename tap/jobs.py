@@ -11,7 +11,7 @@ import pyarrow as pa
 from gateway.vo.caller import Caller
 from gateway.vo.dali import Parameters
 from gateway.vo.errors import GatewayError
-from tap import request, service
+from tap import record, request, service
 from tap.output import result_info
 from tap.uploads import INLINE
 from uws.models import Job
@@ -61,6 +61,7 @@ def run(job: Job, context: Context) -> list[ResultFile]:
                 on_leave=context.on_cancel,
             )
         )
+        context.used += record.used_tables((table.schema, table.name) for table in result.tables)
         info = result_info(result, wanted.query, context.base_url)
         path = context.folder / f"{RESULT}.{wanted.format.extension}"
         batches = Watched(result.batches(), context)

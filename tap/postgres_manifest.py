@@ -53,6 +53,20 @@ def refresh(*, now: bool = False) -> None:
         _lock.release()
 
 
+def reachable() -> bool:
+    """Whether the database answers."""
+    url = settings.VOGATE_TAP_DATABASE
+    with _lock:
+        try:
+            with _connection(url).cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except psycopg2.Error:
+            if stale := _connections.pop(url, None):
+                stale.close()
+            return False
+    return True
+
+
 def _connection(url: str) -> Any:
     found = _connections.get(url)
     if found is None or found.closed:

@@ -33,6 +33,8 @@ from tap.postgres_types import columns_of, quote, stored
 log = logging.getLogger("vogate.publish")
 
 SORT_MEMORY = "256MB"
+SMALL = 10_000
+"""Rows of a table that is read whole anyway."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class PostgresStore:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._driver: Any = None
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -66,7 +69,7 @@ class PostgresStore:
         drafts: Mapping[str, Any],
     ) -> Manifest:
         known = {table.qualified_name: table for schema in schemas for table in schema.tables}
-        with postgres_setup.connected(self.url) as connection:
+        with postgres_setup.connected(self.url) as connection, self.writing():
             finished: dict[str, Drafted] = dict(drafts)
             for schema, tables in data.items():
                 names = {
@@ -105,6 +108,13 @@ class PostgresStore:
     def relation(self, manifest: Manifest, schema: str, table: str) -> str:
         return f"{quote(place(schema))}.{quote(manifest.relations[f'{schema}.{table}'])}"
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep one connection for the rows of several tables."""
+        with dbapi.connect(self.url, autocommit=True) as self._driver:
+            yield
+        self._driver = None
+
     def write(self, connection: Any, table: Table, rows: pa.Table) -> str:
         """A complete, indexed table among the drafts; its name."""
         name = _new_name(connection, table)
@@ -113,6 +123,11 @@ class PostgresStore:
         self.copy(table, name, rows.schema, iter(rows.combine_chunks().to_batches()))
         finish(connection, table, name)
         return name
+
+    def _writer(self) -> contextlib.AbstractContextManager[Any]:
+        if self._driver is not None:
+            return contextlib.nullcontext(self._driver)
+        return dbapi.connect(self.url, autocommit=True)
 
     def copy(self, table: Table, name: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         """Write rows into a draft.
@@ -135,7 +150,7 @@ class PostgresStore:
         first = stored(_empty(schema))
         reader = pa.RecordBatchReader.from_batches(first.schema, fitting())
         try:
-            with dbapi.connect(self.url, autocommit=True) as connection, connection.cursor() as cursor:
+            with self._writer() as driver, driver.cursor() as cursor:
                 cursor.adbc_ingest(name, reader, mode="append", db_schema_name=DRAFTS)
         except (DriverError, pa.ArrowException, UsageError, OSError) as error:
             if faults:
@@ -244,7 +259,8 @@ def finish(connection: Any, table: Table, name: str) -> None:
             # Values that are too long for an index entry: the column goes without.
             with contextlib.suppress(psycopg2.errors.ProgramLimitExceeded):
                 cursor.execute(f"CREATE INDEX ON {where} ({quote(column)})")
-        cursor.execute(f"VACUUM (ANALYZE) {where}")
+        # The visibility map matters to index-only scans of large tables.
+        cursor.execute(f"{'VACUUM (ANALYZE)' if (table.nrows or 0) > SMALL else 'ANALYZE'} {where}")
 
 
 def _to_index(table: Table) -> set[str]:

@@ -7,14 +7,20 @@ import json
 import sys
 import time
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+
+from django.db import DatabaseError
+from django.utils import timezone
 
 from gateway.vo.columns import Schema
 from gateway.vo.errors import NotFound, UsageError
 from tap import archive
+from tap.archive import Manifest
 from tap.describe import Described, Notes, describe, read_notes, table_name, template
 from tap.loading import Load, load, unload
 from tap.names import REGULAR, qualified, quoted
+from tap.record import record_tables
 from tap.sources import Source, open_source
 
 __all__ = ["publish", "tables", "unpublish"]
@@ -54,6 +60,7 @@ def publish(args: argparse.Namespace) -> int:
             _remark(item.described)
         return 0
     counts = [source.rows for item in loads for source in item.sources]
+    began = timezone.now()
     total = None if None in counts or len(loads) > 1 else sum(count or 0 for count in counts)
     manifest = load(
         Schema(args.schema, (), description=args.description),
@@ -61,6 +68,7 @@ def publish(args: argparse.Namespace) -> int:
         progress=Progress(total, args.quiet),
         memory=args.memory,
     )
+    _record(args, loads, manifest, began)
     for item in loads:
         _remark(item.described)
         table = manifest.table(args.schema, item.table.name)
@@ -68,6 +76,17 @@ def publish(args: argparse.Namespace) -> int:
             f"published {qualified(table.schema, table.name)}: {table.nrows:,} rows, {len(table.columns)} columns"
         )
     return 0
+
+
+def _record(args: argparse.Namespace, loads: list[Load], manifest: Manifest, began: datetime) -> None:
+    """Write down which files the tables came from; tables can be published before there is a database."""
+    paths = [Path(name) for name in args.files]
+    one = len(loads) == 1
+    files = {item.table.name: paths if one else [path] for item, path in zip(loads, paths, strict=False)}
+    try:
+        record_tables(Schema(args.schema, ()), files, manifest, began)
+    except DatabaseError as error:
+        print(f"the provenance of the tables is not recorded: {error}", file=sys.stderr)
 
 
 def _remark(described: Described) -> None:

@@ -16,6 +16,7 @@ from gateway.vo.caller import Caller
 from gateway.vo.columns import Column, Table
 from gateway.vo.errors import Busy, GatewayError, QueryError, TooLarge
 from tap import adql, archive, live, metrics, stores, workers
+from tap.adql.crossmatch_postgres import add_cells
 from tap.archive import Manifest
 from tap.arrowtypes import arrow_type, conform, reconcile_schema
 from tap.engines.base import (
@@ -286,6 +287,14 @@ def fair_use_key(caller: Caller) -> str:
     return caller.fair_use_key if caller.is_authenticated or caller.address else ""
 
 
+def _sent(uploads: Mapping[str, pa.Table], query: adql.CompiledQuery) -> dict[str, pa.Table]:
+    """The uploaded tables as the engine gets them."""
+    sent = dict(uploads)
+    for spread in query.spreads:
+        sent[spread.upload] = add_cells(sent[spread.upload], spread)
+    return sent
+
+
 def _start(
     compiled: Callable[[Manifest], adql.CompiledQuery],
     caller: Caller,
@@ -310,7 +319,7 @@ def _start(
                 manifest.version,
                 workers.attached(manifest),
                 seconds=seconds,
-                uploads={**uploads, **live.rows(query.tables, caller)},
+                uploads=_sent(uploads, query) | live.rows(query.tables, caller),
                 lane=lane,
                 patience=patience,
                 on_leave=on_leave,

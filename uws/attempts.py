@@ -101,8 +101,12 @@ def specification(job: Job, tool: Tool, inputs: list[JobInput], folder: Path) ->
         "executor": _executor_options(job),
         "warm": start.warm,
         "cleanup": start.cleanup,
-        "notes": [f"{tool.title}, {tool.id}, attempt {job.attempt}.", start.note],
+        "notes": [f"{tool.title}, {tool.id}, attempt {job.attempt}.", *_deprecation(tool), start.note],
     }
+
+
+def _deprecation(tool: Tool) -> list[str]:
+    return [f"This version of the tool is deprecated: {tool.deprecated}"] if tool.deprecated else []
 
 
 def _executor_options(job: Job) -> dict[str, Any]:

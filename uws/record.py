@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 JOB_PREFIX = "job:"
 """`job:<id>/<result>` is how a job's input names a result of another job."""
 
+QUERIED_ROLE = "queried table"
+"""The role in which a query used the tables that it read."""
+
 ANSWER_ROLE = "earlier result"
 """The role in which an answer used the results that it repeats."""
 
@@ -65,7 +68,11 @@ def record(job: Job, outcome: Outcome, *, final: bool = True, attempt: int | Non
             endTime=outcome.end_time or job.end_time,
             comment=" ".join(filter(None, [outcome.message or _remark(outcome), inner.problem])),
             parameters=tuple(_parameter(tool, name, value) for name, value in job.parameters.items()),
-            used=(*(_used(job, row, tool) for row in job.inputs.all()), *_repeated(results, outcome)),
+            used=(
+                *(_used(job, row, tool) for row in job.inputs.all()),
+                *_repeated(results, outcome),
+                *outcome.extra.get("used", ()),
+            ),
             generated=tuple(_generated(job, row, tool, outcome) for row in results),
             agents=_agents(job),
             informedBy=tuple(step.key for step in inner.activities),

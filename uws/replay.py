@@ -24,7 +24,7 @@ from uws.access import may_use
 from uws.comparing import Comparison, State, Tolerance, compare_files
 from uws.models import Job
 from uws.phases import FINAL, Phase
-from uws.record import ANSWER_ROLE, entity_id
+from uws.record import ANSWER_ROLE, QUERIED_ROLE, entity_id
 from uws.tools import registry
 from uws.tools.description import Tool
 
@@ -159,7 +159,7 @@ def _sources(record: ActivityRecord, job: Job | None, caller: Caller, replaced: 
             yield _look(Source(row.role, other, "") if other else found, caller)
         return
     for use in record.used:
-        if use.type == RelationType.CONTEXT or use.role == ANSWER_ROLE:
+        if use.type == RelationType.CONTEXT or use.role in (ANSWER_ROLE, QUERIED_ROLE):
             continue
         identifier = use.entity.id
         if replaced(identifier):

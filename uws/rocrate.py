@@ -30,7 +30,8 @@ from uws.views import methods
 
 __all__ = ["download", "metadata", "stream"]
 
-CONTEXT = "https://w3id.org/ro/crate/1.1/context"
+CONTEXT = ["https://w3id.org/ro/crate/1.1/context", {"sha256": "https://schema.org/sha256"}]
+"""The context of RO-Crate 1.1 has no term for checksums yet."""
 PROFILE = "https://w3id.org/ro/crate/1.1"
 METADATA = "ro-crate-metadata.json"
 ABOUT = {
@@ -91,7 +92,9 @@ def metadata(job: Job, base: str, texts: dict[str, str]) -> dict[str, Any]:
         "@id": base or "#publisher",
         "@type": "Organization",
         "name": settings.SITE.publisher or settings.SITE.title,
+        "url": base,
     }
+    author = {"@id": "#owner", "@type": "Person", "name": job.owner_name} if job.owner else publisher
     tool = {
         "@id": f"{base}/tools/{job.tool_name}@{job.tool_version}",
         "@type": "SoftwareApplication",
@@ -111,9 +114,9 @@ def metadata(job: Job, base: str, texts: dict[str, str]) -> dict[str, Any]:
         "@type": "CreateAction",
         "name": f"{job.tool_name} {job.tool_version}, job {job.pk}",
         "instrument": {"@id": tool["@id"]},
-        "object": [{"@id": item["@id"]} for item in [*inputs, *settings_]],
-        "result": [{"@id": item["@id"]} for item in _results(job)],
-        "agent": {"@id": publisher["@id"]},
+        "object": _references([*inputs, *settings_]),
+        "result": _references(_results(job)),
+        "agent": {"@id": author["@id"]},
         "endTime": moment,
         "actionStatus": {
             "@id": "http://schema.org/CompletedActionStatus"
@@ -132,9 +135,10 @@ def metadata(job: Job, base: str, texts: dict[str, str]) -> dict[str, Any]:
         "provenance and terms of use",
         "datePublished": moment,
         "license": licence,
+        "author": {"@id": author["@id"]},
         "publisher": {"@id": publisher["@id"]},
-        "hasPart": [{"@id": item["@id"]} for item in files],
-        "mentions": [{"@id": action["@id"]}],
+        "hasPart": _references(files),
+        "mentions": {"@id": action["@id"]},
     }
     descriptor = {
         "@id": METADATA,
@@ -143,11 +147,19 @@ def metadata(job: Job, base: str, texts: dict[str, str]) -> dict[str, Any]:
         "about": {"@id": "./"},
     }
     graph: list[dict[str, Any]] = [descriptor, root, *files, action, tool, publisher, *inputs, *settings_]
+    if author is not publisher:
+        graph.append(author)
     if licence["@id"] == "#terms":
         graph.append(
             {"@id": "#terms", "@type": "CreativeWork", "name": settings.SITE.notice or "No terms are stated"}
         )
     return {"@context": CONTEXT, "@graph": graph}
+
+
+def _references(items: list[dict[str, Any]]) -> Any:
+    """References to these; of one alone it is no list (RO-Crate 1.1, appendix on JSON-LD)."""
+    found = [{"@id": item["@id"]} for item in items]
+    return found[0] if len(found) == 1 else found
 
 
 def _small_files(job: Job, texts: dict[str, str]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway.vo.caller import Caller
 from gateway.vo.errors import Busy, GatewayError, NotAvailable
+from provenance.records import UsedRecord
 from uws import controller, results, storage
 from uws.controller import Outcome
 from uws.kinds import RunnerKind, kind_of
@@ -48,6 +49,8 @@ class Context:
         Public URL of the gateway, without a slash at the end.
     seconds
         executionDuration: the runner is cancelled when it is over.
+    used
+        What the runner read beside the job's inputs, for its provenance.
     """
 
     def __init__(self, job: Job) -> None:
@@ -57,6 +60,7 @@ class Context:
         self.base_url = job.base_url
         self.seconds = job.execution_duration
         self.why = ""
+        self.used: list[UsedRecord] = []
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], object]] = []
         self._cancelled = False
@@ -119,7 +123,9 @@ def execute(job: Job, context: Context) -> Outcome | None:
         files = kind.run()(job, context)
         if not context.cancelled:
             rows = take(job, files)
-            outcome = Outcome(Phase.COMPLETED, results=rows, end_time=now())
+            outcome = Outcome(
+                Phase.COMPLETED, results=rows, end_time=now(), extra={"used": tuple(context.used)}
+            )
     except GatewayError as error:
         transient = isinstance(error, Busy | NotAvailable)
         outcome = _error(str(error), ErrorType.TRANSIENT if transient else ErrorType.FATAL)

@@ -12,6 +12,7 @@ from gateway.vo.errors import QueryError
 from tap.adql import ir, templates, udf
 from tap.adql.build import Problem
 from tap.adql.catalogue import Catalogue
+from tap.adql.crossmatch_postgres import Spread
 from tap.adql.duckdb import Emitter
 from tap.adql.extensions import ALL_EXTENSIONS, Extension
 from tap.adql.lexer import error_at
@@ -32,6 +33,8 @@ class CompiledQuery:
     """(schema, table) of every stored or uploaded table that the query reads."""
     select_top: int | None = None
     """The user's TOP of the outermost SELECT: a result this long is complete, not truncated."""
+    spreads: tuple[Spread, ...] = ()
+    """Columns that uploaded tables need (crossmatch_postgres.py)."""
     _query: ir.Query | None = field(default=None, repr=False, compare=False)
     _emitter: Callable[[], Emitter] = field(default=Emitter, repr=False, compare=False)
 
@@ -96,8 +99,9 @@ class CompiledQuery:
         return replace(self, sql=emitter.statement(self._query, names, limit))
 
     def _again(self, query: ir.Query, columns: tuple[Column, ...]) -> CompiledQuery:
-        sql = self._emitter().statement(query, tuple(column.name for column in columns))
-        return CompiledQuery(sql, columns, self.tables, self.select_top, query, self._emitter)
+        writer = self._emitter()
+        sql = writer.statement(query, tuple(column.name for column in columns))
+        return CompiledQuery(sql, columns, self.tables, self.select_top, writer.needed, query, self._emitter)
 
 
 def _sortable(column: Column) -> bool:
@@ -167,9 +171,10 @@ def compile_query(
                 query = resolver.statement(parse(text, extensions, udf.NAMES))
         columns = unique_names(query.outputs)
         limit = None if maxrec is None else maxrec + 1
-        sql = emitter().statement(query, tuple(column.name for column in columns), limit)
+        writer = emitter()
+        sql = writer.statement(query, tuple(column.name for column in columns), limit)
     except Problem as problem:
         raise error_at(text, problem.at, problem.message, problem.hint) from None
     except RecursionError:
         raise QueryError("The query is too deeply nested.", hint="Simplify it.") from None
-    return CompiledQuery(sql, columns, frozenset(resolver.tables), query.limit, query, emitter)
+    return CompiledQuery(sql, columns, frozenset(resolver.tables), query.limit, writer.needed, query, emitter)

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from gateway.vo.errors import QueryError
 from tap.adql import crossmatch_duckdb, ir, moc_duckdb, spatial_duckdb
 from tap.adql.ir import Kind
 from tap.adql.metadata import kind_of
+
+if TYPE_CHECKING:
+    from tap.adql.crossmatch_postgres import Spread
 
 MAX_SQL = 8_000_000
 """Longest SQL text, in characters: templates repeat their arguments."""
@@ -121,6 +125,8 @@ class Emitter:
     emitters: dict[type, Callable[..., str]]
     spreads = True
     """Whether joins by position go over HEALPix cells (crossmatch_duckdb.py)."""
+    needed: tuple[Spread, ...] = ()
+    """What the SQL written so far needs beside the uploaded tables as they are."""
     mocs: ModuleType = moc_duckdb
     """How MOCs are made and compared: its `gathered`, `of_shape` and `test`."""
 
@@ -206,9 +212,7 @@ class Emitter:
         body = query.body
         assert isinstance(body, ir.Select)
         outside, self.indexes = self.indexes, True
-        match = crossmatch_duckdb.of_list(body.sources, body.where) if self.spreads else None
-        sources = ", ".join(self.source(source, match) for source in body.sources)
-        where = f" WHERE {self._condition(body.where, match)}" if body.where is not None else ""
+        sources, where = self.from_where(body.sources, body.where)
         self.indexes = not body.grouped
         columns = ", ".join(f"{write(expr)} AS {quoted(name)}" for (expr, _), name in zip(body.items, names))
         keys = ", ".join(self._group_key(key) for key in body.group_by)
@@ -218,6 +222,12 @@ class Emitter:
         self.indexes = outside
         distinct = "DISTINCT " if body.distinct else ""
         return f"SELECT {distinct}{columns} FROM {sources}{where}{group}{having}{order}"
+
+    def from_where(self, sources: list[ir.Source], where: ir.Expr | None) -> tuple[str, str]:
+        """The list after FROM, and the WHERE clause."""
+        match = crossmatch_duckdb.of_list(sources, where) if self.spreads else None
+        listed = ", ".join(self.source(source, match) for source in sources)
+        return listed, f" WHERE {self._condition(where, match)}" if where is not None else ""
 
     def _group_key(self, key: ir.Expr) -> str:
         # A bare integer would be the number of a column; timestamps are grouped as stored, since they come out so.

@@ -7,8 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tap.adql import duckdb, ir, postgres_moc, spatial_duckdb, spatial_postgres
+from tap.adql import (
+    crossmatch_duckdb,
+    crossmatch_postgres,
+    duckdb,
+    ir,
+    postgres_moc,
+    spatial_duckdb,
+    spatial_postgres,
+)
 from tap.adql.catalogue import UPLOAD_SCHEMA
+from tap.adql.crossmatch_postgres import Spread
 
 TYPES = duckdb.TYPES | {"unsignedByte": "SMALLINT", "float": "REAL", "double": "DOUBLE PRECISION"}
 
@@ -42,6 +51,11 @@ TEMPLATES = {op: text.replace("AS DOUBLE)", "AS DOUBLE PRECISION)") for op, text
 TEMPLATES |= postgres_moc.TEMPLATES | _OWN
 
 
+def _has_equality(condition: ir.Expr) -> bool:
+    terms = condition.args if isinstance(condition, ir.Logic) and condition.op == "AND" else (condition,)
+    return any(isinstance(term, ir.Compare) and term.op == "=" for term in terms)
+
+
 class PostgresEmitter(duckdb.Emitter):
     """SQL for PostgreSQL 12 and later."""
 
@@ -49,10 +63,14 @@ class PostgresEmitter(duckdb.Emitter):
         super().__init__()
         self.relations = relations or {}
         """`schema.table` -> the table's name in the database, where it differs."""
+        self.spreads_needed: list[Spread] = []
+
+    @property
+    def needed(self) -> tuple[Spread, ...]:  # type: ignore[override]
+        return tuple(self.spreads_needed)
 
     types = TYPES
     templates = TEMPLATES
-    spreads = False
     mocs = postgres_moc
     calls: dict[str, Callable[..., str]] = spatial_duckdb.CALLS | spatial_postgres.CALLS
     emitters: dict[type, Callable[..., str]] = duckdb.Emitter.emitters | spatial_postgres.EMIT
@@ -62,6 +80,40 @@ class PostgresEmitter(duckdb.Emitter):
             return f"pg_temp.{duckdb.quoted(source.table)}"
         name = self.relations.get(f"{source.schema}.{source.table}", source.table)
         return f"{duckdb.quoted('s_' + source.schema.lower())}.{duckdb.quoted(name)}"
+
+    def source(self, source: ir.Source, match: crossmatch_duckdb.Match | None = None) -> str:
+        if not isinstance(source, ir.JoinSource):
+            return super().source(source, match)
+        if source.kind == "FULL" and not _has_equality(source.on):
+            return self._full_join(source)
+        found = crossmatch_postgres.of_join(source)
+        if found is None:
+            return super().source(source, match)
+        near, asking, kind = found
+        left = self.source(asking)
+        return (
+            f"({left} {kind} {crossmatch_postgres.lateral(self, near, [asking])} ON {self.value(source.on)})"
+        )
+
+    def _full_join(self, join: ir.JoinSource) -> str:
+        """FULL JOIN on what is no equality, which PostgreSQL has not: by way of the pairs of rows that match."""
+        left, right = join.left, join.right
+        if not isinstance(left, ir.TableSource) or not isinstance(right, ir.TableSource):
+            return super().source(join)  # the database says that it has it not
+        a, b = left.alias, right.alias
+        inner = self.source(ir.JoinSource("INNER", left, right, join.on))
+        pairs = f"(SELECT {a}.ctid AS a, {b}.ctid AS b FROM {inner}) AS {a}_{b}"
+        kept = f"({self.source(left)} LEFT JOIN {pairs} ON {a}_{b}.a = {a}.ctid)"
+        return f"({kept} FULL JOIN {self.source(right)} ON {b}.ctid = {a}_{b}.b)"
+
+    def from_where(self, sources: list[ir.Source], where: ir.Expr | None) -> tuple[str, str]:
+        near = crossmatch_postgres.of_list(sources, where)
+        if near is None or where is None:
+            return super().from_where(sources, where)
+        asking = [source for source in sources if source is not near.indexed]
+        listed = [self.source(source) for source in asking]
+        listed.append(crossmatch_postgres.lateral(self, near, asking))
+        return ", ".join(listed), f" WHERE {self.value(where)}"
 
     def literal(self, value: int | float | str | None) -> str:
         text = duckdb.literal(value)

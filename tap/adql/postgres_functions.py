@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tap.adql import postgres_moc
+from tap.adql import healpix
 from tap.adql.functions_more import leap_days
 
 SCHEMA = "vogate"
@@ -175,7 +175,6 @@ BEGIN
     RETURN box(point(lon - away, lat - radius), point(lon + away, lat + radius));
 END $$;
 """
-    + postgres_moc.INSTALL
 )
 
 _FOLDER = Path(__file__).parent / "postgres_sql"
@@ -183,8 +182,16 @@ _FOLDER = Path(__file__).parent / "postgres_sql"
 
 def _file(name: str) -> str:
     text = (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
-    return text.replace("@LEAPS@", ",".join(f"{day:.0f}" for day in leap_days()))
+    constants = {
+        "@LEAPS@": ",".join(f"{day:.0f}" for day in leap_days()),
+        "@ACROSS@": ",".join(map(str, healpix._ACROSS.ravel().tolist())),
+        "@TURN@": ",".join(map(str, healpix._TURN.ravel().tolist())),
+        "@REACHES@": ",".join(repr(healpix.circumradius(order)) for order in range(healpix.MAX_ORDER + 1)),
+    }
+    for name, value in constants.items():
+        text = text.replace(name, value)
+    return text
 
 
-INSTALL = _BASE + "\n".join(map(_file, ("text", "shapes", "predicates", "regions", "sky")))
+INSTALL = _BASE + "\n".join(map(_file, ("text", "shapes", "predicates", "regions", "sky", "mocs")))
 """SQL for the publisher, run by the schema's owner; running it again changes nothing."""

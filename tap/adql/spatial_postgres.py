@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tap.adql import cover, geometry, ir, moc, spatial_duckdb
+from tap.adql import cover, geometry, ir, moc, postgres_moc, spatial_duckdb
 from tap.adql.ir import Expr, Kind
 from tap.adql.shapes import Shape, ShapeKind, lon_lat
 from tap.adql.spatial_duckdb import double, number
@@ -64,7 +64,7 @@ def in_moc(emitter: Emitter, expr: ir.InMoc) -> str:
         column = f"vg_healpix(29, {double(emitter, place.lon)}, {double(emitter, place.lat)})"
     else:
         column = f'{index.source}."{index.healpix}"'
-    exact = f"({column} <@ CAST('{{{','.join(f'[{low},{high})' for low, high in cells.tolist())}}}' AS INT8MULTIRANGE))"
+    exact = f"({column} <@ {postgres_moc.literal(cells)})"
     if index is None:
         return exact
     filtered = emitter.between(column, moc.coarse(cells, cover.MAX_RANGES))
@@ -165,6 +165,7 @@ def _around(shape: Shape) -> tuple[float, float, float, float] | None:
 
 EMIT: dict[type, Callable[..., str]] = {
     ir.Fixed: fixed,
+    ir.FixedMoc: postgres_moc.fixed,
     ir.InMoc: in_moc,
     ir.Polygon: polygon,
     ir.Spatial: spatial,
@@ -172,6 +173,7 @@ EMIT: dict[type, Callable[..., str]] = {
 CALLS: dict[str, Callable[..., str]] = {
     "area": measured,
     "centroid": measured,
+    "moc_of": postgres_moc.of_shape,
     "position_angle": position_angle,
     "rotate": rotate,
 }

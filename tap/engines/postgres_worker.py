@@ -23,7 +23,7 @@ from adbc_driver_postgresql import dbapi
 from tap.engines import serving, wire
 from tap.postgres_types import columns_of, conform_upload, quote
 
-BATCH_BYTES = 2 << 20
+BATCH_BYTES = 512 << 10
 GATHERED_BYTES = 16 << 20
 STREAMED_GRACE = 3600
 """Seconds that the server itself allows a streamed query beyond its limit: it also counts the time that the reader takes."""
@@ -42,7 +42,7 @@ SETTINGS = {
     # The server itself notices when this process was killed.
     "client_connection_check_interval": "500ms",
 }
-_VALUES = ("22", "21", "23")
+_VALUES = ("22", "21", "23", "0A")
 _MEMORY = ("53", "54")
 _GONE = ("08", "57P")
 _TOO_LARGE = re.compile(r"invalid memory alloc request|out of memory|requested length too large|too long for")
@@ -99,7 +99,9 @@ class PostgreSQL:
             finally:
                 self._execute("COMMIT")  # rolls back what failed
             self._execute("BEGIN READ WRITE")
-            self._execute(f"ANALYZE pg_temp.{quote(name)}")
+            # Statistics of lists of cells (tap.adql.crossmatch_postgres) would help no plan.
+            known = ", ".join(quote(item.name) for item in rows.schema if not pa.types.is_list(item.type))
+            self._execute(f"ANALYZE pg_temp.{quote(name)} ({known})" if known else "SELECT 1")
             self._execute("COMMIT")
         except (Error, ValueError) as error:
             raise serving.Refused(primary(error)) from error

@@ -8,11 +8,13 @@ catalogue between runs (default ./var/bench).
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,7 +43,7 @@ def publish(folder: Path) -> None:
     from tap import archive, publish
     from tap.arrowtypes import column_of
 
-    if {"bench", "ivoa"} <= set(archive.current().files):
+    if {"bench", "ivoa"} <= archive.current().stored:
         return
     print("publishing", flush=True)
     rows = pq.read_table(folder / "catalogue.parquet")
@@ -73,7 +75,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", default="meta,cone,agg,obscore,upload,async,load,dump")
     parser.add_argument("--load-seconds", type=float, default=8)
-    parser.add_argument("--json", default="", help="also write the client's document here")
+    parser.add_argument("--json", default="", help="also write the client's documents here, by engine")
+    parser.add_argument(
+        "--engine", choices=["duckdb", "postgres", "both"], default="duckdb", help="where the archive is"
+    )
     args = parser.parse_args()
     if not SHARED.is_dir():
         print(f"{SHARED} is not there; set VOGATE_SHARED to the folder that holds bench/", file=sys.stderr)
@@ -88,16 +93,43 @@ def main() -> int:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
+    results = {}
+    for engine in ("duckdb", "postgres") if args.engine == "both" else (args.engine,):
+        with archive_in(engine) as url:
+            results[engine] = measured(url, args)
+    if args.json:
+        Path(args.json).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    for engine, result in results.items():
+        print(f"\nengine: {engine}", *lines(result), sep="\n")
+    return 0
+
+
+@contextlib.contextmanager
+def archive_in(engine: str) -> Iterator[str]:
+    """Have this process's archive in an engine; gives PostgreSQL's address, whose data are kept between runs."""
+    from django.test import override_settings
+
+    from tests.tap import postgres
+
+    if engine == "duckdb":
+        with override_settings(VOGATE_TAP_DATABASE=""):
+            yield ""
+        return
+    with postgres.server(HOME / "postgres", "shared_buffers=512MB") as server:
+        url = postgres.database(server, "bench", keep=True)
+        with override_settings(VOGATE_TAP_DATABASE=url):
+            yield url
+
+
+def measured(url: str, args: argparse.Namespace) -> dict[str, Part]:
+    """What the client finds; `url` is that of the archive in PostgreSQL."""
     publish(HOME / "catalogue")
     since = time.monotonic()
-    with Gateway(HOME).start() as gateway:
+    with Gateway(HOME, environment={"TAP_DATABASE_URL": url}).start() as gateway:
         print(f"serving after {time.monotonic() - since:.1f} s", flush=True)
         result = measure(gateway, HOME / "catalogue", args.only, args.load_seconds)
     result["compile"] = compiling.measure(TABLE)
-    if args.json:
-        Path(args.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print("\n".join(lines(result)))
-    return 0
+    return result
 
 
 if __name__ == "__main__":

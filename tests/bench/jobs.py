@@ -243,11 +243,48 @@ def lists(args: argparse.Namespace) -> Iterator[Figure]:
             yield f"{args.jobs} jobs: {label}", text, "", target
 
 
+DATA = Path(os.environ.get("VOGATE_SHARED", REPOSITORY.parent / "shared")) / "data" / "hess-dl3-dr1"
+TOOLS = ("light_curve", "spectrum", "counts_map")
+
+
+def warm(args: argparse.Namespace) -> Iterator[Figure]:
+    """The demo site's analyses of one observation (a simulated one without the shared data), cold and warm."""
+    from gateway.client import Gateway as Client
+    from tests.support.live import Gateway
+
+    with tempfile.TemporaryDirectory(prefix="vogate-bench-") as folder:
+        site = Path(folder) / "site"
+        shutil.copytree(REPOSITORY / "deploy" / "sites" / "demo", site)
+        settings = (site / "site.toml").read_text()
+        seconds: dict[str, list[float]] = {}
+        for kind in ("cold", "warm"):
+            (site / "site.toml").write_text(f"{settings}\n[jobs]\nwarm = {str(kind == 'warm').lower()}\n")
+            made = Gateway(Path(folder) / "home", environment={"SITE": str(site)})
+            done = made.vogate("up", "--no-serve", *(["--data", str(DATA)] if DATA.is_dir() else []))
+            assert done.returncode == 0, done.stderr
+            with made.start() as served:
+                client = Client(served.url)
+                (observation,) = client.observations(limit=1)
+                while kind == "warm" and "warm: gammapy" not in served.log.read_text():
+                    time.sleep(0.1)
+                for tool in TOOLS:
+                    runs = [client.run(tool, observations=observation) for _ in range(4)]
+                    times = [_seconds(job) for job in runs[1:]]
+                    seconds[tool] = [*seconds.get(tool, []), statistics.median(times)]
+        for tool, (cold, hot) in seconds.items():
+            yield f"{tool}, start to end", f"cold {cold:.2f} s, warm {hot:.2f} s", "", ""
+
+
+def _seconds(job: Any) -> float:
+    return float(job.refresh().state["run_time"])
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Figure]]] = {
     "dispatch": dispatch,
     "celery": celery,
     "wait": wait,
     "lists": lists,
+    "warm": warm,
 }
 
 

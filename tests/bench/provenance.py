@@ -1,5 +1,7 @@
 """Recording, lineage and ProvSAP with 100,000 jobs and a million entities: `python -m tests.bench.provenance`.
 
+On SQLite, and with --postgres on a PostgreSQL server of its own, which is gone (with its data) afterwards.
+
 The jobs are written in bulk: each used 8 observations or earlier results and generated one product and its
 log; chains of 250 jobs give lineages of about 1,000 nodes.  Then single jobs are recorded and asked for as
 the gateway does it.
@@ -11,10 +13,12 @@ import argparse
 import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 HOME = Path(os.environ.get("BENCH_HOME", "/var/tmp/vogate-bench-provenance"))
 CHAIN = 250
@@ -109,8 +113,15 @@ def median_ms(call: Callable[[], object], times: int = 9) -> float:
     return statistics.median(taken)
 
 
+def page(client: Any, entity: str) -> None:
+    """The page of an entity with its whole lineage back."""
+    answer = client.get(f"/provenance/entity/{entity}/?depth=all&direction=back")
+    assert answer.status_code == 200, answer.status_code
+
+
 def measure(jobs: int) -> list[tuple[str, float, str]]:
     """(what, value in ms, target)."""
+    from django.contrib.auth import get_user_model
     from django.db import transaction
     from django.test import Client
 
@@ -140,6 +151,8 @@ def measure(jobs: int) -> list[tuple[str, float, str]]:
     base = median_ms(empty, 30)
     whole = median_ms(one_record, 30)
     client = Client()
+    reader = Client()
+    reader.force_login(get_user_model().objects.get_or_create(username="reader", is_staff=True)[0])
     public = f"/provsap?ID={did(2 * (jobs - CHAIN))}&DIRECTION=FORWARD&DEPTH=ALL"
     return [
         ("record() in its transaction, above an empty one", whole - base, "5"),
@@ -148,6 +161,7 @@ def measure(jobs: int) -> list[tuple[str, float, str]]:
         ("its PROV-JSON", median_ms(lambda: prov_json(document, "http://x")), ""),
         ("ProvSAP JSON, public FORWARD ALL, withheld", median_ms(lambda: client.get(public)), "500"),
         ("ProvSAP JSON, all of it", median_ms(lambda: prov_json(lineage([last], staff), "http://x")), "500"),
+        ("the page of it (as the server writes it)", median_ms(lambda: page(reader, last.id)), "1000"),
         ("graph JSON for the page", median_ms(lambda: graph_json(graph_of(document))), "1000"),
         ("SVG", median_ms(lambda: lineage_svg(document)), "1000"),
     ]
@@ -157,8 +171,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--jobs", type=int, default=100_000)
     parser.add_argument("--entities", type=int, default=1_000_000)
+    parser.add_argument("--postgres", action="store_true", help="on PostgreSQL instead of SQLite")
     args = parser.parse_args()
-    home = HOME / str(args.jobs)
+    if not args.postgres:
+        return run(args.jobs, args.entities, HOME / str(args.jobs))
+    from tests.tap import postgres
+
+    with postgres.server() as url, tempfile.TemporaryDirectory() as home:
+        os.environ["PGHOST"] = url.partition("host=")[2].split()[0]
+        os.environ["DATABASE_URL"] = "postgresql://tests@/postgres"
+        try:
+            return run(args.jobs, args.entities, Path(home))
+        finally:
+            from django.db import connections
+
+            connections.close_all()
+
+
+def run(jobs: int, entities: int, home: Path) -> int:
+    """Fill the database if it is empty, measure, and print."""
     home.mkdir(parents=True, exist_ok=True)
     os.environ["VOGATE_HOME"] = str(home)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
@@ -168,14 +199,20 @@ def main() -> int:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
+    from django.db import connection
+
     from provenance import models
 
-    if models.Activity.objects.count() < args.jobs:
+    if models.Activity.objects.count() < jobs:
         begin = time.monotonic()
-        fill(args.jobs, args.entities)
+        fill(jobs, entities)
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
         print(f"filled in {time.monotonic() - begin:.0f} s")
-    print(f"{models.Activity.objects.count()} activities, {models.Entity.objects.count()} entities")
-    for what, value, target in measure(args.jobs):
+    print(
+        f"{connection.vendor}: {models.Activity.objects.count()} activities, {models.Entity.objects.count()} entities"
+    )
+    for what, value, target in measure(jobs):
         print(f"{what:52}{value:10.1f} ms   target {target or '-'}")
     return 0
 

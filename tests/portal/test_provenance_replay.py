@@ -100,6 +100,26 @@ def test_two_jobs_are_compared_by_what_was_asked_for_and_what_came_out(
     assert "+two" in text(page.xpath("//pre")[0])
 
 
+def test_what_differs_is_drawn_once(browser: Client, account: Caller, first: Job) -> None:
+    second = work(make_job(account, run=True, text="two"))
+    for job, flux in ((first, 1.0), (second, 1.5)):
+        row = job.results.get()
+        row.path.write_text(
+            f"# %ECSV 1.0\n# ---\n# datatype:\n# - {{name: flux, datatype: float64}}\nflux\n{flux}\n"
+        )
+        path = row.path.rename(row.path.with_suffix(".ecsv"))
+        row.file_name, row.preview, row.sha256 = path.name, "table", f"{flux}"
+        row.save()
+        (row.path.parent / "again.ecsv").write_bytes(path.read_bytes())
+        row.pk, row.name, row.position, row.file_name = None, "again", 1, "again.ecsv"
+        row._state.adding = True
+        row.save()
+    page = parse(browser.get(f"/jobs/{first.pk}/compare/", {"with": second.pk}))
+    (drawing,) = page.xpath("//section[@aria-labelledby='outputs-title']//svg")
+    assert drawing.get("aria-label") == "These columns differ: flux (1 of 1 rows)."
+    assert "As text." in text(page.xpath("//section[@aria-labelledby='outputs-title']")[0])
+
+
 def test_a_changed_tool_is_named_and_run_only_if_that_is_accepted(
     browser: Client, first: Job, folder: Path
 ) -> None:

@@ -21,6 +21,8 @@ from gateway.vo.caller import ANONYMOUS
 from gateway.vo.errors import GatewayError
 from tap import archive, loading, publish_commands, service
 
+pytestmark = pytest.mark.django_db
+
 ROWS = 300
 
 

@@ -302,11 +302,14 @@ def test_availability_announces_downtimes(client: Client, settings, hours, avail
             assert found.downat is None
 
 
-def test_availability_says_what_is_wrong(client: Client, published_folder, settings, tmp_path) -> None:
+def test_availability_says_what_is_wrong(client: Client, published_place, settings, tmp_path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
-    (broken / "manifest.json").write_text((published_folder / "manifest.json").read_text())
+    for path in published_place.folder.glob("manifest*.json"):
+        (broken / path.name).write_text(path.read_text())
     settings.VOGATE_ARCHIVE = broken
+    if published_place.database:
+        settings.VOGATE_TAP_DATABASE = f"postgresql://nobody@/none?host={broken}"
     found = parse_availability(io.BytesIO(client.get("/tap/availability").content))
     assert not found.available
     assert "archive" in found.notes[0]
@@ -344,7 +347,7 @@ def test_examples_are_well_formed_and_run(client: Client) -> None:
     tree = etree.fromstring(client.get("/tap/examples").content)
     (body,) = tree.findall("{*}body")
     assert body.get("vocab") == "http://www.ivoa.net/rdf/examples#"
-    found = body.findall("{*}div[@typeof='example']")
+    found = body.findall(".//{*}div[@typeof='example']")
     assert len({item.get("id") for item in found}) == len(found) > 1
     for item in found:
         assert item.get("resource") == f"#{item.get('id')}"
@@ -372,3 +375,24 @@ def test_a_base_url_behind_a_proxy_is_used(client: Client, settings) -> None:
     assert found[0].interfaces[0].accessurls[0].content == "https://archive.example.org/vo/tap"
     response = get(client, "SELECT TOP 1 link FROM syn.cat WHERE name = 'S 1'", RESPONSEFORMAT="csv")
     assert rows_of(response) == [["https://archive.example.org/vo/data/1"]]
+
+
+PEOPLE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_tables_have_pages_for_browsers(client: Client) -> None:
+    overview = client.get("/tap/tables", headers=PEOPLE)
+    assert "Accept" in overview.headers["Vary"]
+    page = overview.content.decode()
+    assert 'href="/tap/tables/syn.cat"' in page
+    assert f"{catalogue.ROWS:,}" in page
+    page = client.get("/tap/tables/syn.cat", headers=PEOPLE).content.decode()
+    assert "Positions are ra and dec" in page
+    assert "http://testserver/scs/syn.cat?RA=" in page
+    assert "/tap/tables/syn.cat/moc" in page
+    assert "2025SynAp...1....1X" in page
+    page = client.get("/tap/tables/syn.notes", headers=PEOPLE).content.decode()
+    assert 'href="/tap/tables/syn.cat"' in page
+    assert "/scs/" not in page
+    assert client.get("/tap/tables/syn.nothing", headers=PEOPLE).status_code == 404
+    assert client.get("/tap/tables", headers={"Accept": "*/*"}).headers["Content-Type"].startswith("text/xml")

@@ -34,14 +34,17 @@ def crate(client, account, user):
 def test_the_metadata_say_what_the_specification_wants(crate):
     job, archive = crate
     document = json.loads(archive.read("ro-crate-metadata.json"))
-    assert document["@context"] == "https://w3id.org/ro/crate/1.1/context"
+    standard, own = document["@context"]
+    assert standard == "https://w3id.org/ro/crate/1.1/context"
+    assert set(own) == {"sha256"}, "which that context has no term for"
     graph = {item["@id"]: item for item in document["@graph"]}
     assert len(graph) == len(document["@graph"]), "every @id once"
     descriptor = graph["ro-crate-metadata.json"]
     assert descriptor["conformsTo"] == {"@id": "https://w3id.org/ro/crate/1.1"}
     root = graph[descriptor["about"]["@id"]]
     assert root["@type"] == "Dataset"
-    assert {"name", "description", "datePublished", "license"} <= set(root)
+    assert {"name", "description", "datePublished", "license", "author", "publisher"} <= set(root)
+    assert graph[root["author"]["@id"]]["name"] == "vera"
 
     def references(value):
         if isinstance(value, dict):

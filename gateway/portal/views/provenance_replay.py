@@ -168,6 +168,7 @@ def _number(request: HttpRequest, name: str) -> float:
 
 
 def _comparison(found: replay.Verification, caller: Caller) -> dict[str, Any]:
+    drawn: dict[str, str] = {}
     main = [output for output in found.outputs if output.role not in ("log", "preview")]
     return {
         "found": found,
@@ -182,7 +183,7 @@ def _comparison(found: replay.Verification, caller: Caller) -> dict[str, Any]:
                 "state": STATES[output.state],
                 "agrees": output.agrees,
                 "pictures": _pictures(found, output),
-                **_drawn(found, output, caller),
+                **_drawn(found, output, caller, drawn),
             }
             for output in found.outputs
         ],
@@ -191,8 +192,13 @@ def _comparison(found: replay.Verification, caller: Caller) -> dict[str, Any]:
     }
 
 
-def _drawn(found: replay.Verification, output: Comparison, caller: Caller) -> dict[str, Any]:
-    """A drawing of what differs, and the same in a sentence."""
+def _drawn(
+    found: replay.Verification, output: Comparison, caller: Caller, drawn: dict[str, str]
+) -> dict[str, Any]:
+    """A drawing of what differs, and the same in a sentence; of one table in several formats only once.
+
+    `drawn` has the products by their drawings, and is added to.
+    """
     if output.state is not State.DIFFERENT:
         return {}
     sides = [replay.product_of(job_id, output.name, caller) for job_id in (found.earlier, found.later)]
@@ -202,7 +208,11 @@ def _drawn(found: replay.Verification, output: Comparison, caller: Caller) -> di
     change = differences.difference(paths[0], paths[1], sides[0].preview)
     if change is None:
         return {}
-    return {"drawing": mark_safe(difference_svg.draw(change)), "said": difference_svg.describe(change)}
+    picture, said = difference_svg.draw(change), difference_svg.describe(change)
+    first = drawn.setdefault(picture, output.name)
+    if first != output.name:
+        return {"said": f"As {first}."}
+    return {"drawing": mark_safe(picture), "said": said}
 
 
 def _pictures(found: replay.Verification, output: Comparison) -> list[tuple[str, str]]:

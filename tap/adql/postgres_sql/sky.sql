@@ -174,3 +174,44 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE AGGREGATE vogate.vg_histogram(INTEGER, INTEGER) (SFUNC = vogate.vg_counted, STYPE = BIGINT[]);
+
+CREATE OR REPLACE FUNCTION vogate.vg_cells_of(deepest BIGINT, depth INTEGER, margin DOUBLE PRECISION) RETURNS BIGINT[]
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+-- The cells of an order that points near an order-29 cell can be in: its own, and neighbours across the edges that are
+-- nearer than a part (margin) of a cell (tap.adql.crossmatch_postgres).
+DECLARE
+    bits INTEGER := 29 - depth; nside BIGINT := 1::BIGINT << depth; side BIGINT := 1::BIGINT << bits;
+    inside BIGINT := deepest & ((1::BIGINT << (2 * bits)) - 1); cell BIGINT := deepest >> (2 * bits);
+    fx DOUBLE PRECISION := (vogate.vg_gather(inside) + 0.5) / side;
+    fy DOUBLE PRECISION := (vogate.vg_gather(inside >> 1) + 0.5) / side;
+    west INTEGER := CASE WHEN fx <= margin THEN -1 ELSE 0 END; east INTEGER := CASE WHEN 1 - fx <= margin THEN 1 ELSE 0 END;
+    south INTEGER := CASE WHEN fy <= margin THEN -1 ELSE 0 END; north INTEGER := CASE WHEN 1 - fy <= margin THEN 1 ELSE 0 END;
+    found BIGINT[] := ARRAY[cell]; face INTEGER; other INTEGER; turn INTEGER; edge INTEGER;
+    ix BIGINT; iy BIGINT; x BIGINT; y BIGINT; swap BIGINT; dx INTEGER; dy INTEGER;
+BEGIN
+    IF west = 0 AND east = 0 AND south = 0 AND north = 0 THEN RETURN found; END IF;
+    face := cell >> (2 * depth); inside := cell & ((1::BIGINT << (2 * depth)) - 1);
+    ix := vogate.vg_gather(inside); iy := vogate.vg_gather(inside >> 1);
+    FOR dx IN west..east LOOP
+        FOR dy IN south..north LOOP
+            CONTINUE WHEN dx = 0 AND dy = 0;
+            x := ix + dx; y := iy + dy;
+            edge := 4 + (x >= nside)::INTEGER - (x < 0)::INTEGER + 3 * ((y >= nside)::INTEGER - (y < 0)::INTEGER);
+            other := (CAST('{@ACROSS@}' AS INTEGER[]))[12 * edge + face + 1];
+            CONTINUE WHEN other < 0;
+            turn := (CAST('{@TURN@}' AS INTEGER[]))[3 * edge + face / 4 + 1];
+            x := (x + nside) % nside; y := (y + nside) % nside;
+            IF turn & 1 > 0 THEN x := nside - x - 1; END IF;
+            IF turn & 2 > 0 THEN y := nside - y - 1; END IF;
+            IF turn & 4 > 0 THEN swap := x; x := y; y := swap; END IF;
+            found := found || ((other::BIGINT << (2 * depth)) | vogate.vg_spread(x) | (vogate.vg_spread(y) << 1));
+        END LOOP;
+    END LOOP;
+    RETURN found;
+END $$;
+
+CREATE OR REPLACE FUNCTION vogate.vg_cells(depth INTEGER, lon DOUBLE PRECISION, lat DOUBLE PRECISION, radius DOUBLE PRECISION)
+RETURNS BIGINT[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT vogate.vg_cells_of(
+        vogate.vg_healpix(29, lon, lat), depth, radians(radius) * 1.000000001 * (1::BIGINT << depth) / (0.6 * sqrt(pi() / 3)))
+$$;

@@ -24,6 +24,9 @@ def sign(header: fits.Header, job: Job, title: str = "") -> None:
         header["OBJECT"] = (title[:68], "target")
     header["CREATOR"] = (job.tool_id[:68], "tool and version")
     header["JOBID"] = (job.id[:68], "job that made this file")
+    if job.provenance_url:
+        # Without a comment: a longer address takes CONTINUE cards, which leave no room for one.
+        header["PROVURL"] = job.provenance_url
     comments, history = job.header_lines()
     for line in comments:
         header.add_comment(line)
@@ -152,7 +155,9 @@ def _param(document: Any, name: str, value: Any, unit: str, ucd: str) -> Param:
 
 def _infos(job: Job) -> list[tuple[str, str]]:
     record = job.record()
-    infos = [(name, str(record[name])) for name in ("tool", "job", "job_url") if record[name]]
+    infos = [
+        (name, str(record[name])) for name in ("tool", "job", "job_url", "provenance_url") if record[name]
+    ]
     infos += [("input", item.id) for item in job.all_inputs]
     if job.attribution:
         infos.append(("rights", job.attribution))

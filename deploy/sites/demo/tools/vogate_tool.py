@@ -76,6 +76,11 @@ class Job:
         return f"{self.tool}@{self.version}"
 
     @property
+    def provenance_url(self) -> str:
+        """Where the record of this run is to be had when it has ended; '' where nobody serves it."""
+        return f"{self.base_url}/provenance/{self.id}.json" if self.base_url else ""
+
+    @property
     def all_inputs(self) -> list[Input]:
         return [item for items in self.inputs.values() for item in items]
 
@@ -100,6 +105,7 @@ class Job:
         return {
             "job": self.id,
             "job_url": self.job_url,
+            "provenance_url": self.provenance_url,
             "tool": self.tool_id,
             "inputs": [{"id": i.id, "sha256": i.sha256, "title": i.title} for i in self.all_inputs],
             "attribution": self.attribution,
