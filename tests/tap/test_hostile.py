@@ -28,7 +28,9 @@ from django.test import Client
 from lxml import etree
 
 from gateway.vo.caller import Caller
-from tap import workers
+from tap import postgres_manifest, workers
+from tests.tap import postgres
+from tests.tap.conftest import Place
 from uws import controller
 
 pytestmark = pytest.mark.django_db
@@ -120,7 +122,16 @@ PIECES = (
     b"=" * 50,
 )
 UPLOADS = (VOTABLE, VOTABLE, BINARY, CSV, PARQUET.getvalue(), FITS.getvalue(), BOMB, LAUGHS)
-SECRETS = (PRIVATE.encode(), b"root:x:", b"Traceback", b"site-packages", b".duckdb", b"/etc/passwd:")
+SECRETS = (
+    PRIVATE.encode(),
+    b"root:x:",
+    b"Traceback",
+    b"site-packages",
+    b".duckdb",
+    b"pg_temp",
+    b"s_syn",
+    b"/etc/passwd:",
+)
 
 
 def text_mutant(source: str, dice: random.Random) -> str:
@@ -177,15 +188,24 @@ def bombard(shoot: Callable[[random.Random], None]) -> None:
 
 
 @pytest.fixture(scope="module")
-def with_jobs(published_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def with_jobs(
+    published_place: Place, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Place:
     """A copy of the archive, which gets a TAP_SCHEMA with the callers' jobs."""
-    return Path(shutil.copytree(published_folder, tmp_path_factory.mktemp("archive") / "copy"))
+    folder = Path(shutil.copytree(published_place.folder, tmp_path_factory.mktemp("archive") / "copy"))
+    if not published_place.database:
+        return Place(folder, "")
+    workers.reset()  # a database that is copied has no connections
+    postgres_manifest.forget()
+    server = request.getfixturevalue("prepared_url")
+    return Place(folder, postgres.database(server, "hostile", "published"))
 
 
 @pytest.fixture(autouse=True)
-def private_rows(published: object, with_jobs: Path, settings) -> None:
+def private_rows(published: object, with_jobs: Place, settings) -> None:
     """A job that is not the caller's, in a table that queries may name."""
-    settings.VOGATE_ARCHIVE = with_jobs
+    settings.VOGATE_ARCHIVE = with_jobs.folder
+    settings.VOGATE_TAP_DATABASE = with_jobs.database
     settings.VOGATE_LIVE_SCHEMAS = ["uws.tables"]
     owner = get_user_model().objects.create_user("somebody", password="else")
     caller = Caller(user_id=owner.pk, username="somebody", method="session")
