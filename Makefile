@@ -28,7 +28,7 @@ help:
 	@echo "make run    set up and serve http://127.0.0.1:8000   (DATA=folder for real observations)"
 	@echo "make test   set up and test"
 	@echo "make lint   ruff, mypy, import-linter"
-	@echo "make bench  measure"
+	@echo "make bench  measure (BENCH=\"tap jobs provenance\" selects, BENCH=jobs:--parts=wait a part)"
 	@echo "make drills kill -9 everything under load (DRILLS=\"--executors slurm --rounds 5\")"
 
 run: $(SERVE_STAMP) $(ASSETS)
@@ -44,9 +44,7 @@ lint: $(TEST_STAMP)
 	@$(BIN)/lint-imports
 
 bench: $(TEST_STAMP) $(ASSETS)
-	@$(BIN)/python -m tests.bench
-	@$(BIN)/python -m tests.bench.provenance
-	@$(BIN)/python -m tests.bench.provenance --postgres
+	@$(BIN)/python -m tests.bench.all $(BENCH)
 
 drills: $(TEST_STAMP) $(ASSETS)
 	@exec $(BIN)/python -m tests.drills $(DRILLS)

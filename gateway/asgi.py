@@ -6,12 +6,8 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 
-from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from django.utils.module_loading import import_string
 
 from gateway.bridge import Bridge
 
-_wsgi = get_wsgi_application()
-_hold = getattr(settings, "VOGATE_HOLD", "")
-application = Bridge(_wsgi, import_string(_hold) if _hold else None)
+application = Bridge(get_wsgi_application())

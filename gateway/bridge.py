@@ -2,8 +2,8 @@
 
 Pages and queries are plain synchronous Django (DESIGN 3): this bridge spools a request's body,
 runs Django's WSGI handler in a few threads, streams what it returns at the client's pace, and
-watches for the client's leaving, which cancels the work.  Waiting (UWS WAIT, live logs) costs no
-thread: a hook holds the request in the event loop before Django sees it.
+watches for the client's leaving, which cancels the work.  Waiting (UWS WAIT) costs no thread: a view
+that has checked the caller's rights leaves the rest to a coroutine (:attr:`Token.later`).
 
 Under `request.META["vogate.token"]` a view finds a :class:`Token`.
 """
@@ -24,7 +24,9 @@ log = logging.getLogger("vogate.bridge")
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Hold = Callable[[str, str, str], Awaitable[None]]
+Later = Callable[["Token"], Awaitable[bytes | None]]
+Headers = list[tuple[bytes, bytes]]
+Answer = tuple[int, Headers, Any]
 
 FAST_CALLS = 2
 """Requests that start to compute at once; more threads make everybody slower (one interpreter lock)."""
@@ -38,12 +40,22 @@ _END = object()
 
 
 class Token:
-    """Tells a view that its client has left."""
+    """Tells a view that its client has left, and the bridge that the answer comes later.
+
+    Attributes
+    ----------
+    later
+        Set by a view whose answer has to wait: a coroutine function that gives the body for the head that the
+        view has answered with, or None to have the view called once more.  It returns when the client leaves.
+    waited
+        The view is called once more after it waited; it has to answer now.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], object]] = []
-        self.gone = False
+        self.gone = self.waited = False
+        self.later: Later | None = None
 
     def on_leave(self, callback: Callable[[], object]) -> None:
         """Call `callback` (from another thread) as soon as the client leaves; at once if it has left."""
@@ -122,14 +134,10 @@ class Bridge:
     ----------
     wsgi
         Django's WSGI handler.
-    hold
-        Coroutine called with (method, path, query string) before the request is dispatched; it
-        returns when the request should be answered.  It is cancelled when the client leaves.
     """
 
-    def __init__(self, wsgi: Callable[..., Any], hold: Hold | None = None) -> None:
+    def __init__(self, wsgi: Callable[..., Any]) -> None:
         self.wsgi = wsgi
-        self.hold = hold
         self.threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="django")
         self._gate: asyncio.Semaphore | None = None
 
@@ -180,12 +188,15 @@ class Bridge:
         watcher = asyncio.ensure_future(self._watch(receive, token))
         response: Any = None
         try:
-            if self.hold is not None and not await self._held(scope, watcher):
-                return
-            environ = environ_of(scope, body, token)
-            # A chunked body has no length, and WSGI reads none without one.
-            environ["CONTENT_LENGTH"] = str(_size(body))
-            status, headers, response = await self._call(environ)
+            status, headers, response = await self._call(_environ(scope, body, token))
+            if token.later is not None and status == 200:
+                if hasattr(response, "close"):
+                    await self._in_thread(response.close)
+                response = None  # a thousand of them may be waiting
+                late = await self._late(scope, body, token, headers)
+                if late is None:
+                    return
+                status, headers, response = late
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await self._send_body(response, scope["method"] == "HEAD", token, send)
         finally:
@@ -193,18 +204,19 @@ class Bridge:
             if hasattr(response, "close"):
                 await self._in_thread(response.close)
 
-    async def _held(self, scope: Message, watcher: asyncio.Future[None]) -> bool:
-        """Wait for the hook; False if the client left meanwhile."""
-        assert self.hold is not None
-        query = scope["query_string"].decode("latin-1")
-        waiting = asyncio.ensure_future(self.hold(scope["method"], scope["path"], query))
-        await asyncio.wait({waiting, watcher}, return_when=asyncio.FIRST_COMPLETED)
-        if not waiting.done():
-            waiting.cancel()
-            return False
-        if waiting.exception():
-            log.error("the hold hook failed", exc_info=waiting.exception())
-        return True
+    async def _late(self, scope: Message, body: IO[bytes], token: Token, headers: Headers) -> Answer | None:
+        """The answer that a view has put off; None if the client left meanwhile."""
+        later, token.later = token.later, None
+        assert later is not None
+        content = await later(token)
+        if token.gone:
+            return None
+        if content is None:
+            token.waited = True
+            body.seek(0)
+            return await self._call(_environ(scope, body, token))
+        length = (b"content-length", str(len(content)).encode())
+        return 200, [*(pair for pair in headers if pair[0] != length[0]), length], (content,)
 
     @staticmethod
     async def _watch(receive: Receive, token: Token) -> None:
@@ -217,7 +229,7 @@ class Bridge:
     async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self.threads, call, *arguments)
 
-    async def _call(self, environ: dict[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], Any]:
+    async def _call(self, environ: dict[str, Any]) -> Answer:
         """Run Django up to the response's head, at most FAST_CALLS fast ones at a time."""
         if self._gate is None:
             self._gate = asyncio.Semaphore(FAST_CALLS)
@@ -260,6 +272,13 @@ class Bridge:
                     return
                 if block:
                     await send({"type": "http.response.body", "body": block, "more_body": True})
+
+
+def _environ(scope: Message, body: IO[bytes], token: Token) -> dict[str, Any]:
+    environ = environ_of(scope, body, token)
+    # A chunked body has no length, and WSGI reads none without one.
+    environ["CONTENT_LENGTH"] = str(_size(body))
+    return environ
 
 
 def _size(body: IO[bytes]) -> int:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from tap import archive, postgres_manifest
 
 MINIMUM_FREE_BYTES = 200 << 20
 
@@ -20,17 +22,17 @@ def _database() -> str:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except DatabaseError:
+    except Error:
         return "the database does not answer"
     return ""
 
 
 def _archive() -> str:
-    return (
-        ""
-        if (settings.VOGATE_ARCHIVE / "manifest.json").is_file()
-        else "nothing is published yet: vogate ingest"
-    )
+    if not archive.current().stored:
+        return "nothing is published yet: vogate ingest"
+    if settings.VOGATE_TAP_DATABASE and not postgres_manifest.reachable():
+        return "the archive's database does not answer"
+    return ""
 
 
 def _disk() -> str:

@@ -3,6 +3,9 @@
 VOGATE_HOME       where state lives (default ./var)
 SITE              name or folder of the site (default demo)
 DATABASE_URL      postgresql://user:password@host/name; without it SQLite in VOGATE_HOME
+TAP_DATABASE_URL  the same for the archive's tables, or `default` for the database above; without it, and without
+                  [tap] database in site.toml, DuckDB files in VOGATE_HOME
+TAP_QUERY_DATABASE_URL  the same database as a user who may read alone (docs/operating.md)
 VOGATE_BASE_URL   public URL of the service, if it is not what requests say (behind a proxy)
 VOGATE_DEBUG      1 for Django's debug pages (never in production)
 BEHIND_PROXY      number of our own proxies (usually 1) whose X-Forwarded-* headers are believed
@@ -14,9 +17,9 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from gateway.site import load_site, resolve_site_folder
+from gateway.site import SiteError, load_site, resolve_site_folder
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VOGATE_HOME = Path(os.environ.get("VOGATE_HOME", BASE_DIR / "var")).resolve()
@@ -121,18 +124,37 @@ def _database() -> dict[str, object]:
             },
         }
     parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))  # host=/run/postgresql, sslmode=require, ...
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.path.lstrip("/"),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname or "",
+        "HOST": parts.hostname or options.pop("host", ""),
         "PORT": parts.port or "",
         "CONN_MAX_AGE": 60,
+        "OPTIONS": options,
+        # A server that was restarted costs no request: a connection is tried before it is used again.
+        "CONN_HEALTH_CHECKS": True,
     }
 
 
+def _tap_database() -> str:
+    """The address of the archive's PostgreSQL, '' for DuckDB."""
+    url = os.environ.get("TAP_DATABASE_URL", "") or str(SITE.raw.get("tap", {}).get("database", ""))
+    if url == "default":
+        url = os.environ.get("DATABASE_URL", "")
+        if not url:
+            raise SiteError("TAP_DATABASE_URL=default, but there is no DATABASE_URL.")
+    if url in ("", "duckdb"):
+        return ""
+    if urlsplit(url).scheme not in ("postgresql", "postgres"):
+        raise SiteError("TAP_DATABASE_URL is neither postgresql://..., `default` nor `duckdb`.")
+    return url
+
+
 DATABASES = {"default": _database()}
+VOGATE_TAP_DATABASE = _tap_database()
 # Counters of failed sign-ins are shared by all processes and hosts, without another server.
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "accounts_cache"},
@@ -195,7 +217,6 @@ VOGATE_RESULT_DECORATORS = ["obscore.datalink.describe_result"]
 VOGATE_JOB_RUNNERS = {"tap": "tap.jobs.run"}
 # Modules of tables that are queried where they are (tap.live).
 VOGATE_LIVE_SCHEMAS = ["provenance.tap", "uws.tables"]
-VOGATE_HOLD = "uws.wait.hold"
 # How sleeping workers of other machines are woken (uws.nudges).
 VOGATE_NUDGE = "gateway.celery.nudge"
 VOGATE_NUDGES_PENDING = "gateway.celery.pending"

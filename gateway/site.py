@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from gateway.vo import vosi
 
 
 class SiteError(ValueError):
@@ -33,6 +37,15 @@ class JobLimits:
     """Inputs of one request that makes a job of each."""
 
 
+@dataclass(frozen=True, order=True)
+class Downtime:
+    """When the operators mean to switch the services off (`[[downtimes]]` of site.toml); times in UTC."""
+
+    start: datetime
+    end: datetime
+    note: str = ""
+
+
 @dataclass(frozen=True)
 class Site:
     """One `site.toml`, with the defaults filled in."""
@@ -51,6 +64,24 @@ class Site:
     signed_in: JobLimits
     query: dict[str, Any] = field(default_factory=dict)
     raw: dict[str, Any] = field(default_factory=dict)
+    downtimes: tuple[Downtime, ...] = ()
+    """In order of their times."""
+
+    def availability(
+        self, available: bool = True, *, up_since: datetime | None = None, notes: Sequence[str] = ()
+    ) -> str:
+        """The VOSI document of one of the site's services, with the downtime that is under way or comes next."""
+        now = datetime.now(UTC)
+        coming = next((item for item in self.downtimes if item.end > now), None)
+        if coming is None:
+            return vosi.availability(available, up_since=up_since, notes=notes)
+        return vosi.availability(
+            available and now < coming.start,
+            up_since=up_since,
+            down_at=coming.start,
+            back_at=coming.end,
+            notes=[*notes, coming.note],
+        )
 
     @property
     def collections_folder(self) -> Path:
@@ -92,9 +123,28 @@ def load_site(folder: Path) -> Site:
             signed_in=JobLimits(**limits.get("signed_in", {})),
             query=dict(raw.get("query", {})),
             raw=raw,
+            downtimes=_downtimes(raw.get("downtimes", []), path),
         )
     except TypeError as error:
         raise SiteError(f"{path}: in [limits]: {error}") from None
+
+
+def _downtimes(given: Any, path: Path) -> tuple[Downtime, ...]:
+    """The `[[downtimes]]`, each with `from` and `to` as TOML date-times (UTC without an offset) and `note`."""
+    found = []
+    for item in given if isinstance(given, list) else [given]:
+        start, end = (_moment(item, key, path) for key in ("from", "to"))
+        if start >= end:
+            raise SiteError(f"{path}: a downtime ends before it begins: {start} to {end}")
+        found.append(Downtime(start, end, str(item.get("note", ""))))
+    return tuple(sorted(found))
+
+
+def _moment(item: Any, key: str, path: Path) -> datetime:
+    value = item.get(key) if isinstance(item, dict) else None
+    if not isinstance(value, datetime):
+        raise SiteError(f"{path}: a table of [[downtimes]] has from and to, like 2026-12-01T08:00:00Z")
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def resolve_site_folder(value: str, base: Path) -> Path:

@@ -10,6 +10,8 @@ from uws import rocrate
 from uws.status import status
 from uws.urls import api_urlpatterns
 
+handler500 = "gateway.vo.middleware.server_error"
+
 urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
@@ -18,6 +20,7 @@ urlpatterns = [
     path("metrics", prometheus),
     path("scs/", include("tap.cone_urls")),
     path("uws/", include("uws.urls")),
+    path("client/", include("gateway.api.client_urls")),
     path("api/v1/", include("gateway.api.urls")),
     path("api/v1/", include(api_urlpatterns)),
     path("", include("obscore.urls")),

@@ -48,7 +48,8 @@ def publish_obscore(*, force: bool = False) -> tuple[Publication, bool]:
     digest = _digest(schema, rows)
     known = Publication.objects.filter(schema=schema.name).first()
     manifest = archive.current()
-    there = schema.name in manifest.files and manifest.files[schema.name].exists()
+    path = manifest.files.get(schema.name)
+    there = schema.name in manifest.stored and (path is None or path.exists())
     if known is not None and known.digest == digest and there and not force:
         if known.version != manifest.version:
             known.version = manifest.version

@@ -62,7 +62,7 @@ def capabilities(request: HttpRequest) -> HttpResponse:
 @require_GET
 def availability(request: HttpRequest) -> HttpResponse:
     """`/datalink/availability`: VOSI 1.1."""
-    return HttpResponse(vosi.availability(), content_type="text/xml")
+    return HttpResponse(settings.SITE.availability(), content_type="text/xml")
 
 
 @require_safe

@@ -43,12 +43,3 @@ def capabilities(url: str) -> str:
         f"{plain('capabilities')}\n{plain('availability')}\n"
         "</vosi:capabilities>\n"
     )
-
-
-def availability() -> str:
-    """Says that the service answers: whoever gets this has reached it."""
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        '<vosi:availability xmlns:vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0">'
-        "<vosi:available>true</vosi:available></vosi:availability>\n"
-    )

@@ -144,4 +144,4 @@ def capabilities(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def availability(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(vosi.availability(True, up_since=STARTED), content_type=vosi.TYPE)
+    return HttpResponse(settings.SITE.availability(up_since=STARTED), content_type=vosi.TYPE)

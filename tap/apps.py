@@ -10,8 +10,10 @@ class TapConfig(AppConfig):
         from django.conf import settings
         from django.utils.module_loading import import_string
 
+        from gateway.site import SiteError
         from gateway.vo.caller import Caller
         from tap.adql import objects
+        from tap.adql.extensions import named
 
         path = getattr(settings, "VOGATE_NAME_RESOLVER", "")
 
@@ -22,3 +24,7 @@ class TapConfig(AppConfig):
 
         if path:
             objects.use(find)
+        try:  # a wrong name in site.toml is found at start, not at the first query
+            named(tuple(settings.SITE.query.get("extensions", ())))
+        except ValueError as error:
+            raise SiteError(f"site.toml: [query] extensions: {error}") from None

@@ -3,6 +3,8 @@
 `$VOGATE_HOME/archive/` holds one DuckDB file per schema and version, and `manifest.json`, which is
 replaced atomically and names the current files.  A reader that holds a `Manifest` keeps a consistent
 view: files are never rewritten, and those of the version before stay until the next publication.
+
+With PostgreSQL (`VOGATE_TAP_DATABASE`) there are versioned tables in place of files, and the manifest is in the database.
 """
 
 from __future__ import annotations
@@ -34,6 +36,15 @@ class Manifest:
     schemas: tuple[Schema, ...] = ()
     files: Mapping[str, Path] = field(default_factory=dict)
     """Schema name -> DuckDB file."""
+    relations: Mapping[str, str] = field(default_factory=dict)
+    """`schema.table` -> name of the table in PostgreSQL's schema `s_<schema>`."""
+    origin: str = ""
+    """Which database the relations are in: made at random when that was set up."""
+
+    @property
+    def stored(self) -> set[str]:
+        """Names of the schemas that have rows here, rather than elsewhere (`tap.live`)."""
+        return {*self.files, *(name.partition(".")[0] for name in self.relations)}
 
     def schema(self, name: str) -> Schema | None:
         """The schema of that name, without regard to case."""
@@ -66,7 +77,8 @@ def folder() -> Path:
 
 
 def manifest_path() -> Path:
-    return folder() / "manifest.json"
+    """The file that says what is published; with PostgreSQL a copy of what the database says."""
+    return folder() / ("manifest-postgres.json" if settings.VOGATE_TAP_DATABASE else "manifest.json")
 
 
 def _plain(value: Any) -> Any:
@@ -84,10 +96,12 @@ def _plain(value: Any) -> Any:
 
 def serialise(manifest: Manifest) -> str:
     """The text of `manifest.json`; paths are relative to its folder."""
+    placed = {"relations": dict(manifest.relations), "origin": manifest.origin} if manifest.relations else {}
     return json.dumps(
         {
             "format": FORMAT,
             "version": manifest.version,
+            **placed,
             "files": {schema: path.name for schema, path in manifest.files.items()},
             "schemas": _plain(manifest.schemas),
         },
@@ -122,12 +136,25 @@ def parse(text: str, where: Path) -> Manifest:
     """
     raw = json.loads(text)
     if raw.get("format") != FORMAT:
-        return Manifest(version=int(raw.get("version", 0)))
+        return Manifest(version=int(raw.get("version", 0)), origin=raw.get("origin", ""))
     schemas = tuple(
         Schema(**{**schema, "tables": tuple(_table(table) for table in schema["tables"])})
         for schema in raw["schemas"]
     )
-    return Manifest(raw["version"], schemas, {name: where / file for name, file in raw["files"].items()})
+    files = {name: where / file for name, file in raw["files"].items()}
+    return Manifest(raw["version"], schemas, files, raw.get("relations", {}), raw.get("origin", ""))
+
+
+def write(manifest: Manifest) -> None:
+    """Replace the manifest's file."""
+    target = manifest_path()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_suffix(f".draft-{os.getpid()}-{threading.get_ident()}")
+    with open(draft, "w", encoding="utf-8") as file:
+        file.write(serialise(manifest))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, target)
 
 
 _lock = threading.Lock()
@@ -140,6 +167,10 @@ def current() -> Manifest:
     An archive without a manifest is the empty `Manifest` with version 0.
     """
     global _cached
+    if settings.VOGATE_TAP_DATABASE:
+        from tap import postgres_manifest  # which imports this module
+
+        postgres_manifest.refresh()
     path = manifest_path()
     try:
         status = os.stat(path)

@@ -11,9 +11,9 @@ from gateway.vo.columns import Schema
 from gateway.vo.vosi import Capability, Interface, element
 from gateway.vo.votable import escape, quote
 from tap.adql import udf
-from tap.adql.extensions import ALL_EXTENSIONS, DESCRIPTIONS
+from tap.adql.extensions import DESCRIPTIONS, of_function
 from tap.formats import FORMATS, Format
-from tap.workers import query_settings
+from tap.workers import extensions, query_settings
 
 STANDARD = "ivo://ivoa.net/std/TAP"
 _FEATURES = "ivo://ivoa.net/std/TAPRegExt#features"
@@ -73,7 +73,7 @@ def _extensions(root: str) -> Iterable[Capability]:
     They are capabilities and not language features, since STILTS warns of every feature type that
     TAPRegExt does not name.
     """
-    declared = {"coalesce": CONDITIONAL} | {item.value.lower(): DESCRIPTIONS[item] for item in ALL_EXTENSIONS}
+    declared = {"coalesce": CONDITIONAL} | {item.value.lower(): DESCRIPTIONS[item] for item in extensions()}
     for name, description in sorted(declared.items()):
         yield Capability(
             f"ivo://{settings.SITE.authority}/adql#{name}",
@@ -104,7 +104,12 @@ def _features(kind: str, features: Iterable[tuple[str, str]]) -> str:
 
 
 def _language() -> str:
-    functions = [(function.form, function.description) for function in udf.DECLARED]
+    offered = (None, *extensions())
+    functions = [
+        (function.form, function.description)
+        for function in udf.DECLARED
+        if of_function(function.name) in offered
+    ]
     return (
         "<language>\n<name>ADQL</name>\n"
         '<version ivo-id="ivo://ivoa.net/std/ADQL#v2.0">2.0</version>\n'

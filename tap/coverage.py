@@ -10,7 +10,7 @@ import numpy as np
 
 from gateway.vo.columns import Table
 from gateway.vo.errors import NotFound, UsageError
-from tap import archive, workers
+from tap import archive, stores, workers
 from tap.adql.scope import HEALPIX_COLUMN
 from tap.archive import Manifest
 
@@ -40,22 +40,22 @@ def document(manifest: Manifest, table: Table, order: int, form: str) -> bytes:
     UsageError
         For another form, or an order that is too high.
     """
-    if table.position is None or table.schema not in manifest.files:
+    if table.position is None or table.schema not in manifest.stored:
         raise NotFound(f"{table.qualified_name} has no positions, so it has no coverage.")
     if form not in TYPES:
         raise UsageError("A MOC comes as fits, json or ascii.", field="RESPONSEFORMAT")
     if not 0 <= order <= HIGHEST_ORDER:
         raise UsageError(f"ORDER must be from 0 to {HIGHEST_ORDER}.", field="ORDER")
-    return _document(
-        manifest.version, manifest.files[table.schema].name, table.schema, table.name, order, form
-    )
+    relation = stores.current().relation(manifest, table.schema, table.name)
+    place = f"{manifest.origin}{manifest.files.get(table.schema, '')}"
+    return _document(manifest.version, place, relation, order, form)
 
 
 @lru_cache(maxsize=64)
-def _document(version: int, file: str, schema: str, name: str, order: int, form: str) -> bytes:
+def _document(version: int, place: str, relation: str, order: int, form: str) -> bytes:
     from mocpy import MOC
 
-    cells = _cells(schema, name, order)
+    cells = _cells(relation, order)
     depths = np.full(len(cells), order, np.uint8)
     moc = MOC.from_healpix_cells(cells, depths, order)
     if form == "json":
@@ -67,14 +67,13 @@ def _document(version: int, file: str, schema: str, name: str, order: int, form:
     return out.getvalue()
 
 
-def _cells(schema: str, name: str, order: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+def _cells(relation: str, order: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
     """The cells that hold a position, by the hidden index column."""
     manifest = archive.ready()
-    table = f'"{archive.alias(schema)}"."main"."{name.replace(chr(34), chr(34) * 2)}"'
     sql = (
-        f"SELECT DISTINCT {HEALPIX_COLUMN} >> {2 * (29 - order)} AS cell FROM {table} "
+        f"SELECT DISTINCT {HEALPIX_COLUMN} >> {2 * (29 - order)} AS cell FROM {relation} "
         f"WHERE {HEALPIX_COLUMN} IS NOT NULL"
     )
-    answer = workers.pool().run(sql, manifest.version, workers.attached(manifest), seconds=SECONDS)
+    answer = workers.engine().run(sql, manifest.version, workers.attached(manifest), seconds=SECONDS)
     parts = [batch.column(0).to_numpy() for batch in answer]
     return np.concatenate(parts).astype(np.uint64) if parts else np.empty(0, np.uint64)

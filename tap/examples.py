@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import quote as urlquote
 
 from django.conf import settings
+from django.templatetags.static import static
 
 from gateway.vo.columns import Schema, Table
 from gateway.vo.votable import escape, quote, xml_id
@@ -107,18 +109,25 @@ def document(found: Iterable[Example], title: str) -> str:
     for number, example in enumerate(found, start=1):
         identifier = f"{xml_id(example.name)}_{number}"
         table = (
-            f'<p>Table: <span property="table">{escape(example.table)}</span></p>\n' if example.table else ""
+            f'<p class="small">Table: <span property="table">{escape(example.table)}</span></p>\n'
+            if example.table
+            else ""
         )
         parts.append(
-            f'<div id={quote(identifier)} resource={quote("#" + identifier)} typeof="example">\n'
+            f'<div class="mb-4" id={quote(identifier)} resource={quote("#" + identifier)} typeof="example">\n'
             f'<h2 property="name">{escape(example.name)}</h2>\n'
             f"<p>{escape(example.description)}</p>\n{table}"
-            f'<pre property="query">{escape(example.query)}</pre>\n</div>\n'
+            f'<pre class="vg-code" tabindex="0" property="query">{escape(example.query)}</pre>\n'
+            f"<p><a href={quote(f'./?QUERY={urlquote(example.query)}#query')}>Take it over</a></p>\n</div>\n"
         )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE html>\n'
         '<html xmlns="http://www.w3.org/1999/xhtml" lang="en">\n<head>\n<meta charset="utf-8"/>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n'
+        f'<link rel="icon" href={quote(static("icon.svg"))} type="image/svg+xml"/>\n'
+        f'<link rel="stylesheet" href={quote(static("build/site.css"))}/>\n'
         f"<title>{escape(title)}: example queries</title>\n</head>\n"
-        '<body vocab="http://www.ivoa.net/rdf/examples#">\n'
-        f"<h1>{escape(title)}: example queries</h1>\n{''.join(parts)}</body>\n</html>\n"
+        '<body vocab="http://www.ivoa.net/rdf/examples#">\n<main class="container-xxl py-4">\n'
+        f'<p><a href="./">TAP service of {escape(title)}</a></p>\n'
+        f"<h1>Example queries</h1>\n{''.join(parts)}</main>\n</body>\n</html>\n"
     )

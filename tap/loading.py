@@ -1,28 +1,25 @@
-"""Publishing tables that may be larger than memory: batches go into DuckDB as they are read.
+"""Publishing tables that may be larger than memory: batches go into the database as they are read.
 
-The rows are sorted by position by DuckDB, which spills to disk.  The file is written beside the archive
-first and gets its place in one step, so queries see the old table or the new one.
+The rows are sorted by position by the database, which spills to disk.  Tables are written beside the archive
+first and get their place in one step, so queries see the old table or the new one.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from gateway.vo.columns import Column, Schema, Table
 from gateway.vo.errors import NotFound, UsageError
-from tap import archive, publish, spatial
-from tap.adql.scope import HEALPIX_COLUMN
+from tap import archive, publish, spatial, stores
 from tap.archive import Manifest
 from tap.arrowtypes import arrow_type, conform_array
 from tap.describe import Described
 from tap.sources.base import Source
+from tap.stores import Draft
 
 __all__ = ["Load", "load", "unload"]
 
@@ -42,10 +39,6 @@ class Load:
         return self.described.table
 
 
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def load(
     schema: Schema, loads: Sequence[Load], *, progress: Progress | None = None, memory: str = MEMORY
 ) -> Manifest:
@@ -58,7 +51,7 @@ def load(
     progress
         Called now and then with a table's name and how many of its rows were read.
     memory
-        What DuckDB may use before it spills to disk.
+        What DuckDB may use before it spills to disk; PostgreSQL decides by itself.
 
     Raises
     ------
@@ -66,22 +59,16 @@ def load(
         If names clash, or values do not fit; nothing is changed then.
     """
     publish.check_names(replace(schema, tables=tuple(item.table for item in loads)))
-    folder = archive.folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".publish-") as work:
-        draft = Path(work) / "draft.duckdb"
-        with duckdb.connect(config={"memory_limit": memory, "temp_directory": work}) as connection:
-            connection.execute(f"ATTACH {_literal(draft)} AS draft (ROW_GROUP_SIZE {publish.ROW_GROUP})")
-            tables = [_store(connection, item, progress) for item in loads]
-            with publish.locked():
-                previous = archive.current()
-                known = previous.schema(schema.name)
-                new = {table.name.lower() for table in tables}
-                kept = [table for table in (known.tables if known else ()) if table.name.lower() not in new]
-                _copy(connection, previous, known, kept)
-                connection.execute("DETACH draft")
-                merged = _merged(schema, known, [*kept, *tables])
-                return publish.put_in_place(previous, merged, draft)
+    with stores.current().draft(memory) as draft:
+        tables = [_store(draft, item, progress) for item in loads]
+        with publish.locked():
+            previous = archive.current()
+            known = previous.schema(schema.name)
+            new = {table.name.lower() for table in tables}
+            kept = [table for table in (known.tables if known else ()) if table.name.lower() not in new]
+            if known is not None:
+                draft.keep(previous, known, kept)
+            return publish.put_in_place(previous, _merged(schema, known, [*kept, *tables]), draft.finish())
 
 
 def unload(schema: str, table: str) -> Manifest:
@@ -92,25 +79,16 @@ def unload(schema: str, table: str) -> Manifest:
     NotFound
         If there is no such table.
     """
-    folder = archive.folder()
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".publish-") as work:
-        draft = Path(work) / "draft.duckdb"
-        with duckdb.connect(config={"temp_directory": work}) as connection, publish.locked():
-            previous = archive.current()
-            known = previous.schema(schema)
-            kept = [item for item in (known.tables if known else ()) if item.name.lower() != table.lower()]
-            if known is None or len(kept) == len(known.tables):
-                raise NotFound(f"There is no table {schema}.{table}.", hint="`vogate tables` lists them.")
-            if kept:
-                connection.execute(f"ATTACH {_literal(draft)} AS draft (ROW_GROUP_SIZE {publish.ROW_GROUP})")
-                _copy(connection, previous, known, kept)
-                connection.execute("DETACH draft")
-                return publish.put_in_place(previous, replace(known, tables=tuple(kept)), draft)
+    with stores.current().draft(MEMORY) as draft, publish.locked():
+        previous = archive.current()
+        known = previous.schema(schema)
+        kept = [item for item in (known.tables if known else ()) if item.name.lower() != table.lower()]
+        if known is None or len(kept) == len(known.tables):
+            raise NotFound(f"There is no table {schema}.{table}.", hint="`vogate tables` lists them.")
+        if kept:
+            draft.keep(previous, known, kept)
+            return publish.put_in_place(previous, replace(known, tables=tuple(kept)), draft.finish())
     return publish.unpublish_schema(schema)
-
-
-def _literal(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _merged(schema: Schema, known: Schema | None, tables: Sequence[Table]) -> Schema:
@@ -120,68 +98,18 @@ def _merged(schema: Schema, known: Schema | None, tables: Sequence[Table]) -> Sc
     return replace(known, tables=tuple(tables), description=schema.description or known.description)
 
 
-def _copy(
-    connection: duckdb.DuckDBPyConnection, previous: Manifest, known: Schema | None, kept: Sequence[Table]
-) -> None:
-    """Tables that stay, as they are, index columns and order included."""
-    if known is None or not kept:
-        return
-    connection.execute(f"ATTACH {_literal(previous.files[known.name])} AS former (READ_ONLY)")
-    for table in kept:
-        name = _quote(table.name)
-        connection.execute(f"CREATE TABLE draft.{name} AS SELECT * FROM former.{name}")
-    connection.execute("DETACH former")
-
-
-def _store(connection: duckdb.DuckDBPyConnection, item: Load, progress: Progress | None) -> Table:
+def _store(draft: Draft, item: Load, progress: Progress | None) -> Table:
     """Write one table; its metadata with what only the rows tell."""
-    table = item.table
     batches = _prepared(item, progress)
     first = next(batches, None)
     if first is None:
-        raise UsageError(f"{table.qualified_name} has no rows.")
+        raise UsageError(f"{item.table.qualified_name} has no rows.")
 
     def again() -> Iterator[pa.RecordBatch]:
         yield first
         yield from batches
 
-    reader = pa.RecordBatchReader.from_batches(first.schema, again())
-    name = _quote(table.name)
-    order = f" ORDER BY {HEALPIX_COLUMN}" if table.position else ""
-    connection.register("incoming", reader)
-    failures: list[Exception] = []
-    try:
-        connection.execute(f"CREATE TABLE draft.{name} AS SELECT * FROM incoming{order}")
-    except duckdb.Error as error:
-        failures.append(error)
-    finally:
-        connection.unregister("incoming")
-    if failures:
-        raise UsageError(f"{table.qualified_name}: {_reason(failures[0])}") from failures[0]
-    return _completed(connection, table)
-
-
-def _reason(error: Exception) -> str:
-    """What a reader of rows complained about, without the engine's wrapping."""
-    text = " ".join(str(error).split())
-    for mark in ("UsageError: ", "ValueError: ", "ArrowInvalid: "):
-        text = text.split(mark, 1)[-1]
-    return text.split(" Detail:", 1)[0].split(" At:", 1)[0][:400]
-
-
-def _completed(connection: duckdb.DuckDBPyConnection, table: Table) -> Table:
-    """Number of rows, and text columns with characters beyond ASCII as unicodeChar."""
-    texts = [column.name for column in table.columns if column.datatype == "char"]
-    wide = ", ".join(f"bool_or(strlen({_quote(name)}) <> length({_quote(name)}))" for name in texts)
-    row = connection.execute(
-        f"SELECT count(*){', ' + wide if wide else ''} FROM draft.{_quote(table.name)}"
-    ).fetchall()[0]
-    unicode = {name for name, found in zip(texts, row[1:], strict=True) if found}
-    columns = tuple(
-        replace(column, datatype="unicodeChar") if column.name in unicode else column
-        for column in table.columns
-    )
-    return replace(table, columns=columns, nrows=int(row[0]))
+    return draft.add(item.table, first.schema, again())
 
 
 def _prepared(item: Load, progress: Progress | None) -> Iterator[pa.RecordBatch]:

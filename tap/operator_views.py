@@ -24,7 +24,7 @@ def prometheus(request: HttpRequest) -> HttpResponse:
     if not caller.is_staff and caller.address not in allowed:
         raise Forbidden("Metrics are for the operators of this service.")
     phases = Job.objects.order_by().values_list("phase").annotate(count=Count("pk"))
-    document = metrics.text(workers.pool().load(), {str(phase): count for phase, count in phases})
+    document = metrics.text(workers.engine().load(), {str(phase): count for phase, count in phases})
     return HttpResponse(document, content_type=metrics.TYPE)
 
 

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import logging
-import os
-import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from gateway.vo.columns import Column, Schema, Table
 from gateway.vo.errors import UsageError
-from tap import archive, live, spatial, tapschema
+from tap import archive, live, spatial, stores, tapschema
 from tap.archive import Manifest
 from tap.arrowtypes import arrow_type, conform_array
-
-log = logging.getLogger("vogate.publish")
-
-ROW_GROUP = 16384
-"""Rows of a DuckDB row group: small ones let positional ranges skip more (DESIGN 4)."""
 
 __all__ = ["ensure_archive", "publish_schema", "put_in_place", "unpublish_schema"]
 
@@ -133,15 +122,12 @@ def _prepare(table: Table, rows: pa.Table) -> tuple[Table, pa.Table]:
 @contextlib.contextmanager
 def locked() -> Iterator[None]:
     """Keep other publishers out."""
-    folder = archive.folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with stores.current().locked():
         yield
 
 
-def put_in_place(previous: Manifest, schema: Schema, draft: Path) -> Manifest:
-    """Make a complete file the one of `schema`; the caller holds the lock (`locked`)."""
+def put_in_place(previous: Manifest, schema: Schema, draft: Any) -> Manifest:
+    """Make a finished draft (`stores.Draft.finish`) the tables of `schema`; the caller holds the lock (`locked`)."""
     others = [item for item in previous.schemas if item.name.lower() != schema.name.lower()]
     return _replace(previous, [*others, schema], {}, {schema.name: draft})
 
@@ -150,18 +136,16 @@ def _replace(
     previous: Manifest,
     schemas: list[Schema],
     data: Mapping[str, Mapping[str, pa.Table]],
-    drafts: Mapping[str, Path] | None = None,
+    drafts: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    """Write new files for the schemas in `data` and for TAP_SCHEMA, then the manifest.
+    """Write what the schemas in `data` hold, and TAP_SCHEMA, then the manifest.
 
-    `drafts` are files that are written already, by schema.
+    `drafts` are written already, by schema.
     """
-    version = previous.version + 1
     drafts = drafts or {}
     alive = {schema.name: schema for schema in live.schemas()}
-    stored = [
-        schema for schema in schemas if {schema.name} & (previous.files.keys() | data.keys() | drafts.keys())
-    ]
+    known = previous.stored | data.keys() | drafts.keys()
+    stored = [schema for schema in schemas if schema.name in known]
     kept = [schema for schema in stored if schema.name != tapschema.NAME and schema.name not in alive]
     kept += alive.values()
     kept.sort(key=lambda item: (item.schema_index is None, item.schema_index or 0, item.name))
@@ -170,66 +154,4 @@ def _replace(
         tapschema.SCHEMA,
         tables=tuple(replace(table, nrows=len(described[table.name])) for table in tapschema.SCHEMA.tables),
     )
-    files = {
-        schema.name: previous.files[schema.name]
-        for schema in kept
-        if schema.name in previous.files and schema.name not in data
-    }
-    for name, tables in {**data, tapschema.NAME: described}.items():
-        files[name] = _write_file(name, version, tables)
-    for name, draft in drafts.items():
-        files[name] = _path(name, version)
-        os.replace(draft, files[name])
-    manifest = Manifest(version, (*kept, own), files)
-    _write_manifest(manifest)
-    _remove_unused(manifest, previous)
-    return manifest
-
-
-def _path(schema: str, version: int) -> Path:
-    stem = re.sub(r"[^A-Za-z0-9_]", "_", schema)
-    return archive.folder() / f"{stem}-{version}.duckdb"
-
-
-def _write_file(schema: str, version: int, tables: Mapping[str, pa.Table]) -> Path:
-    """One DuckDB file, complete and closed before it gets its name."""
-    path = _path(schema, version)
-    with tempfile.TemporaryDirectory(dir=archive.folder(), prefix=".publish-") as work:
-        draft = Path(work) / "draft.duckdb"
-        connection = duckdb.connect()
-        try:
-            quoted_path = str(draft).replace("'", "''")
-            connection.execute(f"ATTACH '{quoted_path}' AS draft (ROW_GROUP_SIZE {ROW_GROUP})")
-            for name, rows in tables.items():
-                quoted_name = name.replace('"', '""')
-                connection.register("incoming", rows)
-                connection.execute(f'CREATE TABLE draft."{quoted_name}" AS SELECT * FROM incoming')
-                connection.unregister("incoming")
-            connection.execute("DETACH draft")
-        finally:
-            connection.close()
-        os.replace(draft, path)
-    return path
-
-
-def _write_manifest(manifest: Manifest) -> None:
-    target = archive.manifest_path()
-    draft = target.with_suffix(".draft")
-    with open(draft, "w", encoding="utf-8") as file:
-        file.write(archive.serialise(manifest))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, target)
-
-
-def _remove_unused(manifest: Manifest, previous: Manifest) -> None:
-    """Remove files that neither this version nor the one before names.
-
-    A worker that has an older file open keeps reading it; one that starts just now may still ask for a
-    file of the version before.
-    """
-    used = {path.name for path in (*manifest.files.values(), *previous.files.values())}
-    for path in archive.folder().glob("*.duckdb"):
-        if path.name not in used:
-            path.unlink(missing_ok=True)
-            log.info("removed %s, which nobody uses", path.name)
+    return stores.current().replace(previous, (*kept, own), {**data, tapschema.NAME: described}, drafts)

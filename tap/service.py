@@ -15,13 +15,22 @@ import pyarrow.compute as pc
 from gateway.vo.caller import Caller
 from gateway.vo.columns import Column, Table
 from gateway.vo.errors import Busy, GatewayError, QueryError, TooLarge
-from tap import adql, archive, live, metrics, workers
+from tap import adql, archive, live, metrics, stores, workers
+from tap.adql.crossmatch_postgres import add_cells
 from tap.archive import Manifest
 from tap.arrowtypes import arrow_type, conform, reconcile_schema
-from tap.engines.pool import QUEUE, Answer, EngineError, Lane, QueryCancelled, TimeLimit, WorkerDied
-from tap.engines.worker import StartFailed
-
-OnLeave = Callable[[Callable[[], object]], object]
+from tap.engines.base import (
+    QUEUE,
+    Answer,
+    EngineError,
+    Fault,
+    Lane,
+    OnLeave,
+    QueryCancelled,
+    StartFailed,
+    TimeLimit,
+    WorkerDied,
+)
 
 log = logging.getLogger("vogate.query")
 slow = logging.getLogger("vogate.slow")
@@ -254,6 +263,8 @@ def open_query(
             maxrec=rows,
             base_url=base_url,
             uploads=tuple(upload.table for upload in uploads),
+            emitter=stores.current().emitter(manifest),
+            extensions=workers.extensions(),
         )
         return query if page is None else query.paged(page.sort, page.descending, page.offset, page.limit)
 
@@ -276,6 +287,14 @@ def fair_use_key(caller: Caller) -> str:
     return caller.fair_use_key if caller.is_authenticated or caller.address else ""
 
 
+def _sent(uploads: Mapping[str, pa.Table], query: adql.CompiledQuery) -> dict[str, pa.Table]:
+    """The uploaded tables as the engine gets them."""
+    sent = dict(uploads)
+    for spread in query.spreads:
+        sent[spread.upload] = add_cells(sent[spread.upload], spread)
+    return sent
+
+
 def _start(
     compiled: Callable[[Manifest], adql.CompiledQuery],
     caller: Caller,
@@ -295,12 +314,12 @@ def _start(
     while True:
         query = compiled(manifest)
         try:
-            answer = workers.pool().run(
+            answer = workers.engine().run(
                 query.sql,
                 manifest.version,
                 workers.attached(manifest),
                 seconds=seconds,
-                uploads={**uploads, **live.rows(query.tables, caller)},
+                uploads=_sent(uploads, query) | live.rows(query.tables, caller),
                 lane=lane,
                 patience=patience,
                 on_leave=on_leave,
@@ -347,7 +366,13 @@ def count(text: str, caller: Caller, *, maxrec: int | None = None, seconds: floa
     limits = workers.query_settings()
     rows = min(limits.hard_maxrec if maxrec is None else maxrec, limits.hard_maxrec)
     with _start(
-        lambda manifest: adql.compile_query(text, manifest.schemas, maxrec=rows).counted(),
+        lambda manifest: adql.compile_query(
+            text,
+            manifest.schemas,
+            maxrec=rows,
+            emitter=stores.current().emitter(manifest),
+            extensions=workers.extensions(),
+        ).counted(),
         caller,
         maxrec=None,
         seconds=seconds or limits.sync_seconds,
@@ -363,9 +388,12 @@ def plan(text: str, caller: Caller) -> str:
     """The SQL of a query and the engine's plan for it; the query is not run."""
     limits = workers.query_settings()
     manifest = archive.ready()
-    query = adql.compile_query(text, manifest.schemas, maxrec=limits.default_maxrec)
+    emitter = stores.current().emitter(manifest)
+    query = adql.compile_query(
+        text, manifest.schemas, maxrec=limits.default_maxrec, emitter=emitter, extensions=workers.extensions()
+    )
     try:
-        answer = workers.pool().run(
+        answer = workers.engine().run(
             f"EXPLAIN {query.sql}",
             manifest.version,
             workers.attached(manifest),
@@ -379,38 +407,22 @@ def plan(text: str, caller: Caller) -> str:
     return "\n".join([query.sql, "", *map(str, rows)]) + "\n"
 
 
-_FAULTS = (
-    "Conversion Error",
-    "Out of Range Error",
-    "Invalid Input Error",
-    "Invalid Argument",
-    "Constraint Error",
-)
-
-
 def explain(error: EngineError, sql: str) -> GatewayError:
     """What the engine complains about, for the person who wrote the query.
 
     What depends on values (divisions, conversions, limits) is theirs; all else should have been found by
     the compiler, so it is ours, and its SQL goes to the log.
     """
-    message = error.message.strip()
-    head = message.splitlines()[0] if message else error.kind
-    if error.kind == "Upload":
-        return QueryError(head)
-    if "Out of Memory" in message or error.kind in (
-        "MemoryError",
-        "ArrowMemoryError",
-        "OutOfMemoryException",
-    ):
+    if error.fault is Fault.UPLOAD:
+        return QueryError(error.message)
+    if error.fault is Fault.MEMORY:
         return TooLarge(
             "The query needs more memory than the service gives to one query.",
             hint="Select fewer columns or rows, or sort and group less at once.",
         )
-    if any(fault in head for fault in _FAULTS):
-        detail = head.split("Error: ", 1)[-1]
-        return QueryError(f"The query cannot be evaluated: {detail}")
-    log.error("the engine refused SQL that the compiler made (%s: %s): %s", error.kind, message, sql)
+    if error.fault is Fault.VALUES:
+        return QueryError(f"The query cannot be evaluated: {error.message}")
+    log.error("the engine refused SQL that the compiler made (%s: %s): %s", error.kind, error.message, sql)
     return GatewayError(
         "The query engine could not run this query.",
         hint="This is a fault of the service; please tell its operators which query it was.",

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import io
 import re
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
-import numpy as np
 import pyarrow as pa
 
 from gateway.vo.columns import Column, Table
@@ -23,9 +21,12 @@ from tap.fetching import fetch
 from tap.names import REGULAR, RESERVED
 from tap.service import UploadedTable
 from tap.sources import votable
+from tap.sources.base import Source
 
 SCHEMA = "tap_upload"
 INLINE = "param:"
+MAX_UNPACKED = 512 << 20
+"""Most bytes of a compressed table's values."""
 
 __all__ = ["UploadLimits", "parse_parameter", "read_table", "read_uploads"]
 
@@ -190,39 +191,25 @@ def _from_csv(data: bytes) -> tuple[list[Column], pa.Table]:
 
 
 def _from_parquet(data: bytes) -> tuple[list[Column], pa.Table]:
-    import pyarrow.parquet as pq
+    from tap.sources import parquet
 
-    return _from_arrow(pq.read_table(io.BytesIO(data)))
+    if parquet.unpacked_size(data) > MAX_UNPACKED:
+        raise ValueError(f"it unpacks to more than {MAX_UNPACKED} bytes.")
+    return _from_source(parquet.open_source(data))
 
 
 def _from_fits(data: bytes) -> tuple[list[Column], pa.Table]:
-    from astropy.io import fits
+    from tap.sources import fits
 
-    with warnings.catch_warnings(), fits.open(io.BytesIO(data)) as hdus:
-        warnings.simplefilter("ignore")
-        table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
-        if table is None:
-            raise ValueError("the file has no binary table.")
-        columns, arrays = [], []
-        for column, array in _fits_columns(table):
-            columns.append(column)
-            arrays.append(array)
-    return columns, pa.Table.from_arrays(arrays, names=[f"c{number}" for number in range(len(arrays))])
+    return _from_source(fits.open_source(data))
 
 
-def _fits_columns(table: Any) -> Iterator[tuple[Column, pa.Array]]:
-    for item in table.columns:
-        values = np.asarray(table.data[item.name])
-        unit = item.unit or ""
-        if values.dtype.kind in "SU":
-            texts = [str(value).rstrip() for value in values.astype(str)]
-            yield Column(item.name, "char", "*", unit=unit), pa.array(texts, pa.string())
-        elif values.dtype.kind == "O" or values.ndim > 1:
-            rows = [np.asarray(value).ravel().tolist() for value in values]
-            yield Column(item.name, "double", "*", unit=unit), pa.array(rows, pa.list_(pa.float64()))
-        else:
-            native = values.astype(values.dtype.newbyteorder("="))
-            mask = native == item.null if item.null is not None else None
-            array = pa.array(native, mask=mask)
-            column = replace(column_of(item.name, array.type), unit=unit)
-            yield column, conform_array(array, column)
+def _from_source(source: Source) -> tuple[list[Column], pa.Table]:
+    """All rows of a source, in the Arrow types of its columns."""
+    columns = list(source.columns)
+    schema = pa.schema([(f"c{number}", arrow_type(column)) for number, column in enumerate(columns)])
+    batches = [
+        pa.RecordBatch.from_arrays(list(map(conform_array, batch.columns, columns)), schema=schema)
+        for batch in source.batches()
+    ]
+    return columns, pa.Table.from_batches(batches, schema)

@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -32,10 +33,15 @@ STARTED = datetime.now(UTC)
 """When this process came up, for the availability document."""
 
 
+def _for_people(request: HttpRequest) -> bool:
+    """Whether a browser asks; programs get the documents of the standards."""
+    return "text/html" in request.headers.get("Accept", "")
+
+
 @require_safe
 def root(request: HttpRequest) -> HttpResponse:
     """A page for browsers; programs are sent to the capabilities."""
-    if "text/html" not in request.headers.get("Accept", ""):
+    if not _for_people(request):
         return HttpResponseRedirect(f"{base_url(request)}/tap/capabilities")
     manifest = archive.ready()
     found = tap_examples.examples(manifest.schemas)
@@ -116,7 +122,7 @@ def availability(request: HttpRequest) -> HttpResponse:
         available, notes = True, [str(error)]
     except GatewayError as error:
         available, notes = False, [str(error)]
-    document = vosi.availability(available, up_since=STARTED, notes=notes)
+    document = settings.SITE.availability(available, up_since=STARTED, notes=notes)
     return HttpResponse(document, content_type=vosi.TYPE)
 
 
@@ -126,15 +132,45 @@ def tables(request: HttpRequest) -> HttpResponse:
     detail = Parameters(request.GET).get("DETAIL", "max").lower()
     if detail not in ("min", "max"):
         raise UsageError("detail is min or max.", field="detail")
-    document = vosi.tableset(archive.ready().schemas, full=detail == "max", quoted=quoted)
-    return HttpResponse(document, content_type=vosi.TYPE)
+    schemas = archive.ready().schemas
+    if _for_people(request):
+        response = render(request, "tap/tables.html", {"schemas": schemas})
+    else:
+        document = vosi.tableset(schemas, full=detail == "max", quoted=quoted)
+        response = HttpResponse(document, content_type=vosi.TYPE)
+    patch_vary_headers(response, ["Accept"])
+    return response
 
 
 @require_safe
 def table(request: HttpRequest, name: str) -> HttpResponse:
     """One table by its qualified name, as /tables and TAP_SCHEMA write it."""
-    item = _table_of(archive.ready(), name)
-    return HttpResponse(vosi.table_document(item, quoted=quoted), content_type=vosi.TYPE)
+    manifest = archive.ready()
+    item = _table_of(manifest, name)
+    if _for_people(request):
+        response = render(request, "tap/table.html", _of_table(request, manifest, item))
+    else:
+        response = HttpResponse(vosi.table_document(item, quoted=quoted), content_type=vosi.TYPE)
+    patch_vary_headers(response, ["Accept"])
+    return response
+
+
+def _of_table(request: HttpRequest, manifest: archive.Manifest, item: Table) -> dict[str, object]:
+    """What its page says of a table."""
+    found = [
+        example
+        for example in tap_examples.examples(manifest.schemas)
+        if example.table.lower() in (item.qualified_name.lower(), qualified(item.schema, item.name).lower())
+    ]
+    name = qualified(item.schema, item.name)
+    return {
+        "table": item,
+        "name": name,
+        "query": found[0].query if found else f"SELECT TOP 100 *\nFROM {name}",
+        "url": f"{base_url(request)}/tap",
+        "cone": f"{base_url(request)}/scs/{item.qualified_name}" if item.position and not item.live else "",
+        "covered": item.position is not None and not item.live,
+    }
 
 
 @require_safe

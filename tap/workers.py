@@ -1,4 +1,4 @@
-"""The pool of query workers of this process, configured by the site's `[query]`."""
+"""The query engine of this process, configured by the site's `[query]`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import Any
 from django.conf import settings
 
 from tap import archive
+from tap.adql.extensions import Extension, named
 from tap.archive import Manifest
+from tap.engines.base import Engine
 from tap.engines.pool import Pool
 from tap.engines.worker import Limits
 
@@ -39,8 +41,12 @@ class QuerySettings:
     """Synchronous queries of one user or address that each server process runs at once; more of them wait."""
     caller_waiting: int = 50
     """Synchronous queries of one user or address that wait in each server process; more are refused."""
+    extensions: tuple[str, ...] = ()
+    """What is accepted beyond ADQL 2.1 (tap.adql.extensions); `all` for all of it."""
     worker_memory: str = "768MB"
     worker_temporary_files: str = "8GB"
+    work_mem: str = "64MB"
+    """PostgreSQL alone: what each sort or hash of a query may use (a query has a few)."""
 
 
 def query_settings() -> QuerySettings:
@@ -50,53 +56,75 @@ def query_settings() -> QuerySettings:
     return QuerySettings(**{name: known[name](value) for name, value in given.items() if name in known})
 
 
+def extensions() -> frozenset[Extension]:
+    """What the site's operator has switched on beyond ADQL 2.1.
+
+    Raises
+    ------
+    ValueError
+        If site.toml names something else (a check at start finds it, see tap.apps).
+    """
+    return named(query_settings().extensions)
+
+
 _lock = threading.Lock()
-_pools: dict[int, Pool] = {}
+_engines: dict[tuple[int, str], Engine] = {}
+"""By process and database."""
 
 
-def pool() -> Pool:
-    """The pool of this process, made when it is first asked for (no process starts yet)."""
-    found = _pools.get(os.getpid())
+def engine() -> Engine:
+    """The engine of this process, made when it is first asked for (no worker starts yet)."""
+    key = (os.getpid(), settings.VOGATE_TAP_DATABASE)
+    found = _engines.get(key)
     if found is not None:
         return found
     with _lock:
-        found = _pools.get(os.getpid())
+        found = _engines.get(key)
         if found is None:
-            _pools.clear()  # a fork's copy of the parent's pool is not ours to use
-            configured = query_settings()
-            limits = Limits(
-                memory=configured.worker_memory,
-                temporary_files=configured.worker_temporary_files,
-                scratch=Path(settings.VOGATE_HOME) / "tmp",
-            )
-            found = Pool(
-                configured.short_workers,
-                configured.long_workers,
-                limits,
-                share=configured.caller_queries,
-                waiting=configured.caller_waiting,
-            )
-            _pools[os.getpid()] = found
+            for other in [item for item in _engines if item[0] != key[0]]:
+                del _engines[other]  # a fork's copy of the parent's engine is not ours to use
+            found = _engines[key] = _made()
             atexit.register(found.close)
     return found
 
 
+def _made() -> Engine:
+    configured = query_settings()
+    limits = Limits(
+        memory=configured.worker_memory,
+        temporary_files=configured.worker_temporary_files,
+        scratch=Path(settings.VOGATE_HOME) / "tmp",
+    )
+    size = (configured.short_workers, configured.long_workers, limits)
+    share, waiting = configured.caller_queries, configured.caller_waiting
+    if not settings.VOGATE_TAP_DATABASE:
+        return Pool(*size, share=share, waiting=waiting)
+    from tap.engines.postgres import PostgresPool, Server
+    from tap.postgres_setup import query_server
+
+    url, role = query_server(settings.VOGATE_TAP_DATABASE)
+    longest = max(configured.sync_seconds, configured.async_seconds)
+    server = Server(url, role, configured.work_mem, longest)
+    return PostgresPool(*size, server, share=share, waiting=waiting)
+
+
 def attached(manifest: Manifest) -> dict[str, Path]:
-    """Alias -> file, as the workers attach them."""
+    """Alias -> file, as query workers attach them."""
     return {archive.alias(name): path for name, path in manifest.files.items()}
 
 
 def warm(count: int = 1) -> None:
     """Start workers in the background (called by servers when they come up); harmless without an archive."""
     manifest = archive.current()
-    if manifest.files:
-        pool().warm(manifest.version, attached(manifest), count)
+    if manifest.stored:
+        engine().warm(manifest.version, attached(manifest), count)
 
 
 def reset() -> None:
-    """End the pool of this process; the next query makes another."""
+    """End the engine of this process; the next query makes another."""
     with _lock:
-        found = _pools.pop(os.getpid(), None)
-    if found is not None:
-        atexit.unregister(found.close)
-        found.close()
+        found = [engine for (process, _), engine in _engines.items() if process == os.getpid()]
+        _engines.clear()
+    for item in found:
+        atexit.unregister(item.close)
+        item.close()

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.live import Gateway
+from tests.support.samp import SampDesk, hub_ends
 from tests.support.shared import REPOSITORY
 
 REAL = Path(os.environ.get("VOGATE_SHARED", REPOSITORY.parent / "shared")) / "data" / "hess-dl3-dr1"
+OTHER_HUB_SECONDS = 300
 
 
 def require(name: str, *programs: str) -> None:
@@ -20,7 +22,11 @@ def require(name: str, *programs: str) -> None:
     missing = [program for program in programs if shutil.which(program) is None]
     if not missing:
         return
-    message = f"{', '.join(missing)} is not installed"
+    unavailable(name, f"{', '.join(missing)} is not installed")
+
+
+def unavailable(name: str, message: str) -> None:
+    """Skip, but fail where VOGATE_REQUIRE has the name."""
     if name in os.environ.get("VOGATE_REQUIRE", "").split(","):
         pytest.fail(message)
     pytest.skip(message)
@@ -72,3 +78,19 @@ def chromium() -> Iterator[object]:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampDesk]:
+    """A SAMP hub for web pages, with a client that prints every message."""
+    require("samp", "jsamp")
+    # The web profile has one port, so a machine has one such hub at a time: another process of the tests may have it now.
+    if not hub_ends(OTHER_HUB_SECONDS):
+        unavailable("samp", "another SAMP hub holds the web profile's port 21012")
+    found = SampDesk(tmp_path_factory.mktemp("samp"))
+    try:
+        found.start_hub()
+        found.start_snooper()
+        yield found
+    finally:
+        found.stop()

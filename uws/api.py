@@ -23,14 +23,25 @@ def job_state(request: HttpRequest, job_id: str) -> HttpResponseBase:
     """
     job = get_job(job_id, caller_of(request))
     query = Parameters(request.GET)
+    base = links.base_url(request)
     if query.get("WAIT"):
-        job = wait.wait_here(request, job, query.get("WAIT"), query.get("PHASE"))
-    state = describe(job, links.base_url(request))
+        # With a log, everybody's answer is another one.
+        render = None if query.get("LOG") else document
+        now = wait.wait_here(request, job, query.get("WAIT"), query.get("PHASE"), base, render)
+        if now is None:
+            return JsonResponse({})
+        job = now
+    state = describe(job, base)
     if query.get("LOG"):
         offset = forms.integer("LOG", query.get("LOG"), minimum=-(1 << 40))
         text, following = logs.tail(job, offset)
         state["log"] = {"offset": offset, "text": text, "next_offset": following}
     return JsonResponse(state)
+
+
+def document(job: Job, base: str) -> bytes:
+    """A job's state as it is sent."""
+    return JsonResponse(describe(job, base)).content
 
 
 def describe(job: Job, base: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from gateway.vo.errors import NotAvailable
-from uws import executors, remote_uws, sandbox, storage
+from uws import executors, remote_uws, sandbox, storage, warm
 from uws.models import Job, JobInput
 from uws.tools.description import Tool
 
@@ -94,9 +94,11 @@ def specification(job: Job, tool: Tool, inputs: list[JobInput], folder: Path) ->
         argv = tool.command(job.parameters, paths)
         argv[0] = _program(argv[0])
         boxed, note = sandbox.choose(str(jobs_section().get("sandbox", "auto")))
+    plain, walls = argv, None
     if boxed:
         readable = (tool.folder.resolve(), *(Path(row.path) for row in inputs))
-        argv = sandbox.wrap(argv, sandbox.Walls(work, tmp, progress, readable, tool.limits.network))
+        walls = sandbox.Walls(work, tmp, progress, readable, tool.limits.network)
+        argv = sandbox.wrap(argv, walls)
     limits = tool.limits
     cpu = job.execution_duration * max(1, limits.processes)
     return {
@@ -119,8 +121,13 @@ def specification(job: Job, tool: Tool, inputs: list[JobInput], folder: Path) ->
         },
         "platform": platform_text() + ("; bubblewrap" if boxed else "") + _executor_text(job),
         "executor": _executor_options(job),
-        "notes": [f"{tool.title}, {tool.id}, attempt {job.attempt}.", note],
+        "warm": warm.section(tool, plain, walls) if job.executor == executors.LOCAL else None,
+        "notes": [f"{tool.title}, {tool.id}, attempt {job.attempt}.", *_deprecation(tool), note],
     }
+
+
+def _deprecation(tool: Tool) -> list[str]:
+    return [f"This version of the tool is deprecated: {tool.deprecated}"] if tool.deprecated else []
 
 
 def _executor_options(job: Job) -> dict[str, Any]:

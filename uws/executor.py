@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from uws import executors, shepherd, storage
+from uws.warm import Child, Zygotes
 
 log = logging.getLogger("vogate.uws")
 
@@ -79,16 +80,20 @@ def request_stop(folder: Path) -> None:
 
 
 class LocalExecutor:
-    """Shepherds on this machine."""
+    """Shepherds on this machine, forked by the worker's zygotes or started cold."""
 
     is_here = True
 
-    def __init__(self, name: str = "local", slots: int | None = None) -> None:
-        self.name, self.slots = name, slots
-        self._children: dict[Path, subprocess.Popen[bytes]] = {}
+    def __init__(self, name: str = "local", slots: int | None = None, zygotes: Zygotes | None = None) -> None:
+        self.name, self.slots, self.zygotes = name, slots, zygotes
+        self._children: dict[Path, subprocess.Popen[bytes] | Child] = {}
         self._pidfds: dict[Path, int] = {}
 
     def launch(self, folder: Path) -> None:
+        warm = self.zygotes.launch(folder) if self.zygotes is not None else None
+        if warm is not None:
+            self._children[folder] = warm
+            return
         with (folder / "shepherd.err").open("ab") as errors:
             self._children[folder] = subprocess.Popen(
                 [sys.executable, "-I", "-S", shepherd.__file__, str(folder)],
@@ -102,8 +107,11 @@ class LocalExecutor:
 
     def alive(self, folder: Path) -> bool:
         child = self._children.get(folder)
-        if child is not None:
-            return child.poll() is None
+        if child is not None and child.poll() is None:
+            return True
+        if child is not None and child.returncode != shepherd.NOT_MINE:
+            return False
+        # Not ours, or another shepherd of the attempt was there first (a zygote that was given up had forked it).
         return self._pid(folder) is not None or locked(folder.parent)
 
     def stop(self, folder: Path) -> None:
@@ -140,7 +148,8 @@ class LocalExecutor:
             if pid is None:
                 return None
             try:
-                self._pidfds[folder] = os.pidfd_open(pid)
+                warm = isinstance(child, Child)
+                self._pidfds[folder] = os.dup(child.pidfd) if warm else os.pidfd_open(pid)  # type: ignore[union-attr]
             except OSError:
                 return None
         return self._pidfds[folder]
@@ -149,6 +158,8 @@ class LocalExecutor:
         child = self._children.pop(folder, None)
         if child is not None:
             child.poll()
+        if isinstance(child, Child):
+            child.close()
         pidfd = self._pidfds.pop(folder, None)
         if pidfd is not None:
             os.close(pidfd)
@@ -156,6 +167,8 @@ class LocalExecutor:
     def close(self) -> None:
         for folder in list(self._pidfds):
             os.close(self._pidfds.pop(folder))
+        if self.zygotes is not None:
+            self.zygotes.close()
 
     @staticmethod
     def _pid(folder: Path) -> int | None:

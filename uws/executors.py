@@ -71,6 +71,7 @@ _OPTIONS: Mapping[ExecutorType, Mapping[str, _Option]] = {
         "options": _Option(list, tool=True),
         "max_jobs": _Option(int, minimum=1),
         "array_size": _Option(int, minimum=1),
+        "start_seconds": _Option(int, minimum=1),
         "config": _Option(str),
     },
     ExecutorType.UWS: {

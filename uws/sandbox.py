@@ -98,17 +98,31 @@ def wrap(argv: Sequence[str], walls: Walls) -> list[str]:
         "--dev", "/dev",
         # The private /tmp comes first: an installation or inputs below the real one must still be seen.
         "--bind", str(walls.tmp), "/tmp",
+        # Shared memory is a folder on disk, which is counted; bubblewrap's own would be unlimited memory.
+        "--bind", str(shared_memory(walls.tmp)), "/dev/shm",
         *_binds(str(p) for p in (*python_folders(), *walls.readable)),
         "--bind", str(walls.work), str(walls.work),
         "--bind", str(walls.progress), str(walls.progress),
+        # Root's own settings of the kernel are below /proc, and as its owner root writes to them without capabilities.
+        "--remount-ro", "/proc",
+        "--remount-ro", "/dev",
+        "--remount-ro", "/",
         "--chdir", str(walls.work),
         "--",
         *argv,
     ]  # fmt: skip
 
 
+def shared_memory(tmp: Path) -> Path:
+    """The folder that stands for /dev/shm."""
+    folder = tmp / "shm"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def _namespaces(network: bool) -> list[str]:
-    flags = ["--unshare-all", "--die-with-parent", "--new-session"]
+    # A gateway that root runs would leave its tools root's capabilities, with which they could mount anew.
+    flags = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     return [*flags, "--share-net"] if network else flags
 
 

@@ -35,6 +35,10 @@ CHECK_SECONDS = 0.5
 STOP_CHECK_SECONDS = 0.2
 STOP_FILE = "stop"
 HEARTBEAT_SECONDS = 5.0
+DISK_SHARE = 0.05
+"""Looking at how much disk is used takes at most so much of the time."""
+THREADS_PER_PROCESS = 32
+"""As many threads as this, for each process that it may have, a tool may have in all."""
 RESERVED_BYTES = 4096
 """Room kept for exit.json, so that a full disk does not swallow how the tool ended."""
 PIPE_BYTES = 1 << 16
@@ -112,6 +116,9 @@ class Shepherd:
         self.cpu_seconds = 0.0
         self.peak_kb = 0
         self.child = 0
+        self.threads = 0
+        self.childless = False
+        self.look_at_disk = 0.0
         self.logs = Logs(folder, int(spec.get("log_bytes", 10 << 20)))
 
     # -- the tool -----------------------------------------------------------------------------------
@@ -162,6 +169,7 @@ class Shepherd:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
+                self.childless = True
                 return
             if pid == 0:
                 return
@@ -171,7 +179,26 @@ class Shepherd:
             if pid == self.child:
                 self.status = status
 
+    def tree(self) -> list[int]:
+        """The descendants by the kernel's own lists: quick, but one may be missed while others end."""
+        self.threads = 0
+        found: list[int] = []
+        stack = [str(os.getpid())]
+        while stack:
+            folder = f"/proc/{stack.pop()}/task"
+            try:
+                for thread in os.listdir(folder):
+                    with open(f"{folder}/{thread}/children", "rb") as file:
+                        children = file.read().decode().split()
+                    found += map(int, children)
+                    stack += children
+                    self.threads += 1
+            except OSError:
+                continue
+        return found
+
     def descendants(self) -> list[int]:
+        """All of them that are no zombies, by a look at every process of the machine."""
         children: dict[int, list[int]] = {}
         for name in os.listdir("/proc"):
             if name.isdigit():
@@ -189,12 +216,21 @@ class Shepherd:
                 stack.append(pid)
         return found
 
+    def left(self) -> list[int]:
+        """The processes that have to end with the attempt; orphans among them are children of ours."""
+        self.reap()
+        return [] if self.childless else self.descendants()
+
+    def close_walls(self) -> None:
+        """Take down what was put up around the tool (`uws.zygote`); bubblewrap does it by itself."""
+
     def end_all(self) -> None:
-        """TERM, a moment to comply, then KILL until nothing is left."""
-        for number, seconds in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
+        """TERM, a moment to comply, then KILL until nothing is left; what multiplies gets no moment."""
+        patience = 0.0 if self.why in ("MEMORY", "PROCESSES") else TERM_SECONDS
+        for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, KILL_SECONDS)):
             end, told = time.monotonic() + seconds, set()
             while time.monotonic() < end:
-                alive = self.descendants()
+                alive = self.left()
                 if not alive:
                     break
                 for pid in alive:
@@ -258,20 +294,41 @@ class Shepherd:
 
     def check_usage(self) -> None:
         """Memory, processes and disk of the whole tree against the limits."""
-        pids, pages = self.descendants(), 0
-        for pid in pids:
+        pids: list[int] = []
+        pages = 0
+        memory, processes = self.spec.get("memory_mb"), self.spec.get("processes")
+        for pid in self.tree():
             try:
                 with open(f"/proc/{pid}/statm", "rb") as file:
-                    pages += int(file.read().split()[1])
-            except (OSError, IndexError):
+                    size, resident = file.read().split()[:2]
+            except (OSError, ValueError):
                 continue
+            if size != b"0":  # no zombie
+                pids.append(pid)
+                pages += int(resident)
         kb = pages * (resource.getpagesize() // 1024)
+        if memory and kb > memory * 1024:  # what they share counts once
+            kb = min(kb, sum(map(_own_kb, pids)))
         self.peak_kb = max(self.peak_kb, kb)
-        memory, processes = self.spec.get("memory_mb"), self.spec.get("processes")
         if memory and kb > memory * 1024:
             self.why, self.detail = "MEMORY", f"{kb // 1024} MB"
         elif processes and len(pids) > processes:
             self.why, self.detail = "PROCESSES", str(len(pids))
+        elif processes and self.threads > processes * THREADS_PER_PROCESS:
+            self.why, self.detail = "PROCESSES", f"{self.threads} threads in {len(pids)}"
+        else:
+            self.check_disk()
+
+    def check_disk(self) -> None:
+        """What the work folder and the private /tmp hold, as often as it can be afforded."""
+        disk, began = self.spec.get("disk_mb"), time.monotonic()
+        if not disk or began < self.look_at_disk:
+            return
+        used = _size_of(self.spec["cwd"]) + _size_of(os.path.join(self.folder, "tmp"))
+        if used > disk << 20:
+            self.why, self.detail = "DISK", f"{used >> 20} MB"
+        moment = time.monotonic()
+        self.look_at_disk = moment + (moment - began) / DISK_SHARE
 
     def beat(self) -> None:
         """A sign of life; and the end, if somebody has removed the folder."""
@@ -281,11 +338,6 @@ class Shepherd:
             self.why = "STOPPED"
         except OSError:
             pass
-        disk = self.spec.get("disk_mb")
-        if disk and not self.why:
-            used = _size_of(self.spec["cwd"]) + _size_of(os.path.join(self.folder, "tmp"))
-            if used > disk << 20:
-                self.why, self.detail = "DISK", f"{used >> 20} MB"
 
     def run(self, wake: int) -> None:
         began = time.time()
@@ -293,8 +345,9 @@ class Shepherd:
             self.logs.note(line)
         self.start()
         self.watch(wake)
-        if self.why or self.descendants():
+        if self.why or self.left():
             self.end_all()
+        self.close_walls()
         self.reap()
         self.drain()
         self.leave_record(began)
@@ -322,6 +375,17 @@ def _limit(which: int, value: int) -> None:
     if hard != resource.RLIM_INFINITY:
         value = min(value, hard)
     resource.setrlimit(which, (value, value))
+
+
+def _own_kb(pid: int) -> int:
+    """Memory of a process, with its part of what it shares with others (as after a fork)."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith(b"Pss:"))
+    except ProcessLookupError:
+        return 0
+    except (OSError, StopIteration):
+        return sys.maxsize  # not ours to see: all that it holds counts
 
 
 def _command(pid: int) -> str:
@@ -370,7 +434,7 @@ def fenced(job_folder: str, attempt: int) -> bool:
     return False
 
 
-def main(folder: str) -> int:
+def main(folder: str, kind: type[Shepherd] = Shepherd) -> int:
     """Run the attempt in `folder`."""
     with open(os.path.join(folder, "spec.json"), encoding="utf-8") as file:
         spec = json.load(file)
@@ -387,7 +451,7 @@ def main(folder: str) -> int:
     # Neither twice (a batch system that runs it again) nor after it was told to stop.
     if any(os.path.exists(os.path.join(folder, name)) for name in ("exit.json", "shepherd.json", STOP_FILE)):
         return NOT_MINE
-    shepherd = Shepherd(folder, spec)
+    shepherd = kind(folder, spec)
 
     def stop(*_: object) -> None:
         shepherd.why = shepherd.why or "STOPPED"

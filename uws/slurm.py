@@ -4,6 +4,11 @@ Job names are trusted, not ids: an id can come back after slurmctld was killed. 
 together and need the same are submitted as one job array.  All talk with Slurm happens in one thread, because
 its commands hang while slurmctld is away; meanwhile attempts count as alive, and what could not be submitted is
 submitted later.  The job folders have to be on a file system that the nodes share.
+
+Slurm's word is not taken for more than it is.  A batch job that is handed to a slurmd in the moment of its
+death counts as RUNNING from then on, and one that slurmctld took in the moment of its own is forgotten.  So an
+attempt has begun when its shepherd holds the job's lock or has left `shepherd.json`; before that it may be
+submitted again, as often as need be, because of several shepherds of an attempt only the first runs.
 """
 
 from __future__ import annotations
@@ -11,80 +16,38 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from uws import shepherd, storage
 from uws.executor import LocalExecutor, locked, request_stop
 from uws.executors import ExecutorConfig
+from uws.slurm_client import BEGUN, COMMAND_SECONDS, WAITING, Key, SlurmClient, SlurmError, Snapshot
 
 log = logging.getLogger("vogate.uws")
 
 RECORD = "slurm.json"
 DEFAULT_SLOTS = 200
 DEFAULT_ARRAY = 100
+DEFAULT_START_SECONDS = 120
+"""An allocation that has no living shepherd for so long is given up (prologs may be slow); each next one of
+the attempt has twice the time, so that a slow machine is not made slower still."""
+MAX_SUBMISSIONS = 5
+"""An attempt that never began is submitted so often before it counts as lost."""
 SNAPSHOT_SECONDS = 1.0
 GATHER_SECONDS = 0.1
 """Attempts that begin within this time share an array."""
 SETTLE_SECONDS = 3.0
 """A job that is missing from squeue for so long is gone; its last files may still be on their way."""
-COMMAND_SECONDS = 15.0
 SPARE_MINUTES = 2
 """Slurm's time limit is so much above executionDuration: the shepherd is to be first."""
 MEMORY_SPARE_MB = 64
 """For the shepherd and the batch step."""
 LOOK_SECONDS = 0.2
-# Texts of sbatch that mean `later`, not `never`.
-_TRANSIENT = (
-    "unable to contact",
-    "timed out",
-    "connection refused",
-    "connection failure",
-    "temporarily",
-    "zero bytes",
-    "not responding",
-    "munge",
-    "authentication",
-    "protocol",
-    "transport endpoint",
-    "communication",
-    "slurm_persist",
-)
-
-
-class SlurmError(Exception):
-    """A command of Slurm's failed; `later` tells whether to try again."""
-
-    def __init__(self, text: str, *, later: bool) -> None:
-        super().__init__(text)
-        self.later = later
-
-
-@dataclass(frozen=True)
-class Key:
-    """How an attempt is found in Slurm: the name of its job, and its place in the array."""
-
-    name: str
-    index: int | None = None
-
-    @property
-    def text(self) -> str:
-        return self.name if self.index is None else f"{self.name}[{self.index}]"
-
-
-@dataclass
-class Snapshot:
-    """What squeue said at a time."""
-
-    taken: float
-    jobs: Mapping[Key, tuple[str, str]]
-    """Id (with the array's index) and state of every job that has not ended."""
 
 
 class SlurmExecutor:
@@ -94,7 +57,7 @@ class SlurmExecutor:
     ----------
     config
         `[executors.<name>]` of site.toml: partition, account, qos, memory_mb, cpus, minutes, options (of
-        sbatch, as a list), max_jobs, array_size, config (path of slurm.conf).
+        sbatch, as a list), max_jobs, array_size, start_seconds, config (path of slurm.conf).
     """
 
     is_here = False
@@ -103,12 +66,16 @@ class SlurmExecutor:
         self.name, self.options = config.name, config.options
         self.slots: int | None = int(config.options.get("max_jobs", DEFAULT_SLOTS))
         self._array = int(config.options.get("array_size", DEFAULT_ARRAY))
+        self._start_seconds = float(config.options.get("start_seconds", DEFAULT_START_SECONDS))
+        self._client = SlurmClient(str(config.options.get("config", "")))
         self._lock = threading.Lock()
         self._waiting: dict[Path, float] = {}
         self._cancel: set[Path] = set()
         self._refused: dict[Path, str] = {}
         self._held: dict[Path, float] = {}
         """Attempts, with the time since which they are missing (0 if they are not)."""
+        self._idle: dict[Path, float] = {}
+        """Since when allocations without a living shepherd are there."""
         self._seen: dict[Path, float] = {}
         """When an attempt was last found alive."""
         self._snapshot: Snapshot | None = None
@@ -139,9 +106,7 @@ class SlurmExecutor:
         with self._lock:
             if self._waiting.pop(folder, None) is not None and not (folder / RECORD).exists():
                 return
-            self._cancel.add(folder)
-        self._begin()
-        self._news.set()
+        self._cancel_soon(folder)
 
     def clear(self, folder: Path) -> None:
         """Slurm kills what a job leaves; on this machine leftovers are looked for, too."""
@@ -152,9 +117,8 @@ class SlurmExecutor:
 
     def forget(self, folder: Path) -> None:
         with self._lock:
-            for table in (self._waiting, self._refused, self._held, self._seen):
+            for table in (self._waiting, self._refused, self._held, self._idle, self._seen):
                 table.pop(folder, None)
-            self._cancel.discard(folder)
 
     def close(self) -> None:
         self._closed = True
@@ -190,17 +154,58 @@ class SlurmExecutor:
     def _by_snapshot(
         self, folder: Path, record: Mapping[str, Any], snapshot: Snapshot, stopped: bool
     ) -> bool:
-        if _key(record) in snapshot.jobs:
-            self._held[folder] = 0.0
+        if (
+            record.get("given_up") and not stopped
+        ):  # by a worker that went down before it could submit it anew
+            self._enqueue(folder)
             return True
+        begun = (folder / "shepherd.json").exists()
+        found = snapshot.jobs.get(Key.of(record))
+        if found is not None:
+            self._held[folder] = 0.0
+            if stopped or found[1] not in BEGUN:
+                self._idle.pop(folder, None)
+                return True
+            since = self._idle.setdefault(folder, snapshot.taken)
+            patience = self._start_seconds * 2 ** max(0, int(record.get("submissions", 1)) - 1)
+            if snapshot.taken - since < patience:
+                return True
+            if begun:  # and has died, as its lock is free: Slurm has not noticed
+                self._cancel_soon(folder)
+                return True
+            return self._again(
+                folder, record, f"was {found[1]} for {snapshot.taken - since:.0f} s and did not begin"
+            )
         since = self._held.get(folder) or snapshot.taken
         self._held[folder] = since
         if snapshot.taken - since < SETTLE_SECONDS or locked(folder.parent):
             return True
-        if not (record.get("submitted") or stopped or (folder / "shepherd.json").exists()):
-            self._enqueue(folder)  # the command that submitted it failed half-way
+        if begun or stopped:
+            return False
+        return self._again(folder, record, "is gone and had not begun")
+
+    def _again(self, folder: Path, record: Mapping[str, Any], why: str) -> bool:
+        """Submit an attempt that has not begun anew; False if that has been done often enough."""
+        if not record.get("submitted"):  # the command that submitted it failed half-way
+            self._enqueue(folder)
             return True
-        return False
+        number = int(record.get("submissions", 1))
+        log.warning("job %s: %s in Slurm %s", folder.parent.name, record["name"], why)
+        if number >= MAX_SUBMISSIONS:
+            self._cancel_soon(folder)
+            return False
+        # Written down first: whoever goes on after a crash cancels it, too, before it is submitted anew.
+        storage.write_json(folder / RECORD, {**record, "submitted": False, "given_up": True})
+        self._idle.pop(folder, None)
+        self._enqueue(folder)
+        return True
+
+    def _cancel_soon(self, folder: Path) -> None:
+        with self._lock:
+            self._cancel.add(folder)
+            self._idle.pop(folder, None)
+        self._begin()
+        self._news.set()
 
     def _enqueue(self, folder: Path) -> None:
         with self._lock:
@@ -224,7 +229,7 @@ class SlurmExecutor:
             try:
                 time.sleep(GATHER_SECONDS)
                 if self._held or self._waiting or self._cancel:
-                    self._refresh()
+                    self._snapshot = self._client.snapshot()
                     self._cancel_some()
                     self._submit_waiting()
             except SlurmError as error:
@@ -239,25 +244,15 @@ class SlurmExecutor:
             self._complained = time.monotonic()
             log.warning("Slurm does not answer, jobs wait: %s", error)
 
-    def _refresh(self) -> None:
-        moment = time.monotonic()
-        text = self._command(["squeue", "--me", "--noheader", "--array", "--format=%i|%j|%T"])
-        jobs: dict[Key, tuple[str, str]] = {}
-        for line in text.splitlines():
-            number, name, state = line.strip().split("|")
-            index = number.partition("_")[2]
-            jobs[Key(name, int(index) if index else None)] = (number, state)
-        self._snapshot = Snapshot(moment, jobs)
-
     def _cancel_some(self) -> None:
-        """Cancel jobs that wait in Slurm; a shepherd that runs sees its stop file first."""
+        """Cancel jobs without a shepherd; one that runs sees its stop file."""
         with self._lock:
             folders = list(self._cancel)
         for folder in folders:
             record = storage.read_json(folder / RECORD)
-            found = self._snapshot.jobs.get(_key(record)) if record and self._snapshot else None
-            if found and found[1] in ("PENDING", "CONFIGURING", "SUSPENDED"):
-                self._command(["scancel", found[0]])
+            found = self._snapshot.jobs.get(Key.of(record)) if record and self._snapshot else None
+            if found and (found[1] in WAITING or not locked(folder.parent)):
+                self._client.cancel(found[0])
             with self._lock:
                 self._cancel.discard(folder)
 
@@ -269,7 +264,10 @@ class SlurmExecutor:
             groups.setdefault(self._resources(folder), []).append(folder)
         for resources, group in groups.items():
             for start in range(0, len(group), self._array):
-                self._submit(resources, group[start : start + self._array])
+                try:
+                    self._submit(resources, group[start : start + self._array])
+                except SlurmError as error:  # what is wrong with this group need not be wrong with the next
+                    self._complain(error)
 
     def _submit(self, resources: Sequence[str], folders: Sequence[Path]) -> None:
         """One sbatch.  The name is written down first, so that a crash in between finds the job again."""
@@ -280,24 +278,29 @@ class SlurmExecutor:
         base = f"vogate-{first.parent.name}-{first.name.removeprefix('attempt-')}"
         name = f"{base}-{os.urandom(3).hex()}"
         array = len(ready) > 1
-        for index, folder in enumerate(ready):
-            key = {"name": name, "index": index if array else None}
-            storage.write_json(folder / RECORD, {**key, "submitted": False})
-        command = ["sbatch", "--parsable", f"--job-name={name}", *resources]
-        if array:
-            command.append(f"--array=0-{len(ready) - 1}")
+        records: dict[Path, dict[str, Any]] = {
+            folder: {
+                "name": name,
+                "index": index if array else None,
+                "submissions": int((storage.read_json(folder / RECORD) or {}).get("submissions", 0)),
+            }
+            for index, folder in enumerate(ready)
+        }
+        for folder, record in records.items():
+            storage.write_json(folder / RECORD, {**record, "submitted": False})
+        options = [*resources, f"--array=0-{len(ready) - 1}"] if array else resources
         began = time.monotonic()
         try:
-            self._command(command, stdin=_script(ready))
+            self._client.submit(name, options, _script(ready))
         except SlurmError as error:
             if error.later:
                 raise
             for folder in ready:
                 self._refuse(folder, str(error))
             return
-        for index, folder in enumerate(ready):
-            key = {"name": name, "index": index if array else None}
-            storage.write_json(folder / RECORD, {**key, "submitted": True})
+        for folder, record in records.items():
+            record |= {"submitted": True, "submissions": record["submissions"] + 1}
+            storage.write_json(folder / RECORD, record)
             with self._lock:
                 self._waiting.pop(folder, None)
                 self._held[folder] = 0.0
@@ -306,7 +309,11 @@ class SlurmExecutor:
     def _still_needed(self, folder: Path) -> bool:
         """False if an earlier sbatch did reach Slurm after all, or the attempt has been stopped."""
         record = storage.read_json(folder / RECORD)
-        known = record is not None and self._snapshot is not None and _key(record) in self._snapshot.jobs
+        found = self._snapshot.jobs.get(Key.of(record)) if record and self._snapshot else None
+        known = found is not None
+        if record and found and record.get("given_up"):
+            self._client.cancel(found[0])
+            known = False
         gone = any((folder / name).exists() for name in (shepherd.STOP_FILE, "shepherd.json", "exit.json"))
         if known or gone or not (folder / "spec.json").exists():
             with self._lock:
@@ -342,28 +349,6 @@ class SlurmExecutor:
         ]
         words += [f"--{name}={options[name]}" for name in ("partition", "account", "qos") if name in options]
         return (*words, *map(str, options.get("options", ())))
-
-    def _command(self, words: Sequence[str], stdin: str = "") -> str:
-        environment = {**os.environ, "LC_ALL": "C"}
-        if "config" in self.options:
-            environment["SLURM_CONF"] = str(self.options["config"])
-        try:
-            done = subprocess.run(
-                words, input=stdin, capture_output=True, text=True, timeout=COMMAND_SECONDS, env=environment
-            )
-        except subprocess.TimeoutExpired:
-            raise SlurmError(f"{words[0]} timed out", later=True) from None
-        except OSError as error:
-            raise SlurmError(f"{words[0]}: {error.strerror}", later=True) from None
-        if done.returncode:
-            lines = done.stderr.strip().splitlines() or [f"{words[0]} ended with status {done.returncode}"]
-            later = words[0] != "sbatch" or any(text in done.stderr.lower() for text in _TRANSIENT)
-            raise SlurmError(lines[-1].removeprefix(f"{words[0]}: "), later=later)
-        return done.stdout
-
-
-def _key(record: Mapping[str, Any]) -> Key:
-    return Key(str(record.get("name")), record.get("index"))
 
 
 def _say(folder: Path, stage: str) -> None:

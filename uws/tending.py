@@ -8,6 +8,7 @@ import time
 from enum import Enum
 from pathlib import Path
 
+from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
 from gateway.vo.errors import GatewayError
@@ -56,6 +57,9 @@ class Tended:
                 Job.objects.filter(pk=self.job.pk).update(tool_digest=tool.digest)
             attempts.prepare(self.job, tool)
             self.executor.launch(self.folder)
+        except DatabaseError as error:
+            # No fault of the job's: it is lost before it began, and tried again when the database is back.
+            log.error("job %s: the database fails while it is started: %s", self.job.pk, error)
         except Exception as error:
             if not isinstance(error, GatewayError):
                 log.exception("job %s cannot be started", self.job.pk)

@@ -177,7 +177,10 @@ def job(request: HttpRequest, tool: str, job_id: str) -> HttpResponseBase:
         return see_other(f"{base}/{found.service_path}")
     query = Parameters(request.GET)
     if query.get("WAIT"):
-        found = wait.wait_here(request, found, query.get("WAIT"), query.get("PHASE"))
+        now = wait.wait_here(request, found, query.get("WAIT"), query.get("PHASE"), base, xml.job)
+        if now is None:
+            return document(b"")
+        found = now
     elif wants_page(request):
         response = see_other(links.page_url(found, base))
         response["Vary"] = "Accept"

@@ -74,5 +74,5 @@ def availability(request: HttpRequest, tool: str) -> HttpResponseBase:
     kind = kinds.kind_of(tool)
     reason = kind.tool.why_not if isinstance(kind, kinds.ToolKind) else ""
     notes = (reason,) if reason else ()
-    body = vosi.availability(not reason, up_since=_STARTED, notes=notes)
+    body = settings.SITE.availability(not reason, up_since=_STARTED, notes=notes)
     return HttpResponse(body, content_type=vosi.TYPE)

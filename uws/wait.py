@@ -1,24 +1,22 @@
 """WAIT: answer the moment a job's phase changes (UWS 1.1, section 2.2.1.1).
 
-Under the bridge nobody's waiting costs a thread: `hold` (setting `VOGATE_HOLD`) keeps the request in the
-event loop, one thread per process watches the database for all of them, and the view answers at once.
-Without the bridge (tests, runserver) the view itself waits.
+Under the bridge nobody's waiting costs a thread.  The view checks the caller's rights and leaves the rest to
+`Held`, a coroutine; one thread per process watches the database for all who wait, and writes the answer once
+for all who wait for the same job in the same form.  Without the bridge (tests, runserver) the view itself waits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import threading
 import time
-from urllib.parse import parse_qs
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
-from django.conf import settings
 from django.db import close_old_connections, connection
 from django.http import HttpRequest
 
-from gateway.vo.errors import GatewayError
 from uws import forms
 from uws.models import Job
 from uws.phases import FINAL, WAITABLE, Phase
@@ -27,8 +25,22 @@ from uws.watch import POLL_SECONDS, open_watch
 log = logging.getLogger("vogate.uws")
 
 MAX_SECONDS = 60
-_JOB_PATH = re.compile(r"/(?:(?:uws/[^/]+|tap)/async|api/v1/jobs)/([a-z2-7]{26})/?$")
 _RECHECK_SECONDS = 1.0
+_POLL_SECONDS = 0.005
+"""Somebody waits for the answer: looked more often than where nobody does (a look takes microseconds)."""
+_AT_ONCE = 100
+"""Jobs that are read and answered together."""
+
+Render = Callable[[Job, str], bytes]
+"""Writes a job's document for a base URL.  It must not depend on who asks: all who wait get the same bytes."""
+
+
+class Token(Protocol):
+    """What the bridge offers a view (`gateway.bridge.Token`)."""
+
+    waited: bool
+
+    def on_leave(self, callback: Callable[[], object]) -> None: ...
 
 
 def seconds_of(text: str) -> int:
@@ -37,20 +49,34 @@ def seconds_of(text: str) -> int:
     return MAX_SECONDS if value < 0 else min(value, MAX_SECONDS)
 
 
-def held_by_bridge(request: HttpRequest) -> bool:
-    """True if the bridge has waited before it called the view."""
-    return bool(getattr(settings, "VOGATE_HOLD", "")) and "vogate.token" in request.META
+def wait_here(
+    request: HttpRequest, job: Job, wait: str, phase: str, base: str, render: Render | None
+) -> Job | None:
+    """Have the caller, who may see the job, wait for its phase to change.
 
+    Parameters
+    ----------
+    render
+        What writes the answer, once for all who wait with it; None if everybody gets another one.
 
-def wait_here(request: HttpRequest, job: Job, wait: str, phase: str = "") -> Job:
-    """Wait in this thread, unless the bridge has; returns the job as it is then."""
+    Returns
+    -------
+    The job to answer with now; None if the bridge will send what `render` makes of it later (the view's own
+    answer then counts for its headers only).
+    """
     seconds = seconds_of(wait)
     known = forms.phase(phase) if phase else Phase(job.phase)
-    if held_by_bridge(request) or known != job.phase or known not in WAITABLE:
+    if not seconds or known != job.phase or known not in WAITABLE:
         return job
-    wait_until(job.pk, {known.value}, seconds)
-    job.refresh_from_db()
-    return job
+    token = request.META.get("vogate.token")
+    if token is None:
+        wait_until(job.pk, {known.value}, seconds)
+        job.refresh_from_db()
+        return job
+    if token.waited:
+        return job
+    token.later = Held(job, seconds, base, render)
+    return None
 
 
 def wait_until(
@@ -73,29 +99,61 @@ def wait_until_final(job_id: str, seconds: float, *, gone: threading.Event | Non
 # -- under the bridge ---------------------------------------------------------------------------------
 
 
+def _rights(job: Job) -> tuple[object, ...]:
+    """By what callers may see a job; if it changes while they wait, they are asked again who they are."""
+    return job.rights, job.owner_id, job.session
+
+
+class Held:
+    """A request whose caller waits for a change of phase; called by the bridge (`gateway.bridge.Token.later`)."""
+
+    def __init__(self, job: Job, seconds: float, base: str, render: Render | None) -> None:
+        self.job_id, self.phase, self.rights = job.pk, job.phase, _rights(job)
+        self.seconds, self.base, self.render = seconds, base, render
+
+    async def __call__(self, token: Token) -> bytes | None:
+        """The job's document after the change; None if time is over, the client has left, or the job is gone."""
+        loop = asyncio.get_running_loop()
+        self.loop, self.future = loop, loop.create_future()
+        timer = loop.call_later(self.seconds, self.set, None)
+        token.on_leave(lambda: _on_loop(loop, self.set, None))
+        _waiters.add(self)
+        try:
+            content: bytes | None = await self.future
+            return content
+        finally:
+            timer.cancel()
+            _waiters.remove(self)
+
+    def set(self, content: bytes | None) -> None:
+        """Answer, in the loop's own thread."""
+        if not self.future.done():
+            self.future.set_result(content)
+
+
 class Waiters:
     """Everybody in this process who waits for a phase to change, and the one thread that looks."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[asyncio.Future[None], tuple[str, str | None]] = {}
+        self._waiting: dict[str, set[Held]] = {}
         self._thread: threading.Thread | None = None
         self._news = threading.Event()
 
-    def add(self, job_id: str, phase: str | None) -> asyncio.Future[None]:
-        """A future that is done when the job's phase is not `phase` (None: not the one found first)."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def add(self, held: Held) -> None:
         with self._lock:
-            self._waiting[future] = (job_id, phase)
+            self._waiting.setdefault(held.job_id, set()).add(held)
             self._news.set()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="uws-wait", daemon=True)
                 self._thread.start()
-        return future
 
-    def remove(self, future: asyncio.Future[None]) -> None:
+    def remove(self, held: Held) -> None:
         with self._lock:
-            self._waiting.pop(future, None)
+            others = self._waiting.get(held.job_id, set())
+            others.discard(held)
+            if not others:
+                self._waiting.pop(held.job_id, None)
 
     def _watch(self) -> None:
         """Look whenever the database has changed; end when nobody waits."""
@@ -111,69 +169,68 @@ class Waiters:
                 if watch.changed() or self._news.is_set() or moment - looked > _RECHECK_SECONDS:
                     self._news.clear()
                     looked = moment
-                    self._look()
-                time.sleep(POLL_SECONDS)
+                    try:
+                        close_old_connections()
+                        self._look()
+                    except Exception:
+                        log.exception("waiting clients are not served")
+                watch.pause(_POLL_SECONDS)
         finally:
             watch.close()
             connection.close()
 
     def _look(self) -> None:
+        """Answer those whose job is in another phase than they know."""
         with self._lock:
-            waiting = dict(self._waiting)
-        try:
-            close_old_connections()
-            phases = dict(
-                Job.objects.filter(
-                    pk__in={pk for pk, _ in waiting.values()}, deleted_at__isnull=True
-                ).values_list("pk", "phase")
-            )
-        except Exception:
-            log.exception("waiting clients are not served")
-            return
-        for future, (job_id, known) in waiting.items():
-            phase = phases.get(job_id)
-            if known is None and phase is not None and Phase(phase) in WAITABLE:
-                with self._lock:
-                    if future in self._waiting:
-                        self._waiting[future] = (job_id, phase)
-            elif phase is None or phase != known or Phase(phase) not in WAITABLE:
-                self.remove(future)
-                try:
-                    future.get_loop().call_soon_threadsafe(_set, future)
-                except RuntimeError:  # the loop is closed: so is the client
-                    pass
+            waiting = {pk: list(held) for pk, held in self._waiting.items()}
+        phases = dict(
+            Job.objects.filter(pk__in=list(waiting), deleted_at__isnull=True).values_list("pk", "phase")
+        )
+        changed = [pk for pk, held in waiting.items() if any(phases.get(pk) != one.phase for one in held)]
+        for start in range(0, len(changed), _AT_ONCE):
+            some = changed[start : start + _AT_ONCE]
+            jobs = Job.objects.select_related("owner").prefetch_related("inputs", "results").in_bulk(some)
+            answers: list[tuple[Held, bytes | None]] = []
+            for pk in some:
+                held = [one for one in waiting[pk] if phases.get(pk) != one.phase]
+                answers += _answers(jobs.get(pk), held)
+            _deliver(answers)
 
 
-def _set(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+def _answers(job: Job | None, held: Iterable[Held]) -> list[tuple[Held, bytes | None]]:
+    """What each of them gets; None for those whom the view has to look at once more."""
+    written: dict[tuple[Render, str], bytes] = {}
+    answers: list[tuple[Held, bytes | None]] = []
+    for one in held:
+        if job is None or job.deleted_at is not None or _rights(job) != one.rights or one.render is None:
+            answers.append((one, None))
+            continue
+        key = (one.render, one.base)
+        if key not in written:
+            written[key] = one.render(job, one.base)
+        answers.append((one, written[key]))
+    return answers
+
+
+def _deliver(answers: list[tuple[Held, bytes | None]]) -> None:
+    """Hand the answers over to their event loops, each woken once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Held, bytes | None]]] = {}
+    for held, content in answers:
+        by_loop.setdefault(held.loop, []).append((held, content))
+    for loop, some in by_loop.items():
+        _on_loop(loop, _set_all, some)
+
+
+def _set_all(answers: list[tuple[Held, bytes | None]]) -> None:
+    for held, content in answers:
+        held.set(content)
+
+
+def _on_loop(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *arguments: object) -> None:
+    try:
+        loop.call_soon_threadsafe(call, *arguments)
+    except RuntimeError:  # the loop is closed: so are its clients
+        pass
 
 
 _waiters = Waiters()
-
-
-async def hold(method: str, path: str, query: str) -> None:
-    """Return when the request should be answered: at once, unless it is a WAIT on a job.
-
-    Rights are checked by the view afterwards; whoever waits for a job that is not theirs learns nothing but 403.
-    """
-    if "wait" not in query.lower() or method not in ("GET", "HEAD"):
-        return
-    match = _JOB_PATH.search(path)
-    if match is None:
-        return
-    values = {name.upper(): found[0] for name, found in parse_qs(query, keep_blank_values=True).items()}
-    try:
-        seconds = seconds_of(values["WAIT"])
-        known = forms.phase(values["PHASE"]).value if values.get("PHASE") else None
-    except (KeyError, GatewayError):
-        return  # the view says what is wrong
-    if known is not None and Phase(known) not in WAITABLE:
-        return
-    future = _waiters.add(match[1], known)
-    try:
-        await asyncio.wait_for(future, seconds)
-    except TimeoutError:
-        pass
-    finally:
-        _waiters.remove(future)

@@ -15,12 +15,16 @@ from uws.controller import CHANNEL
 
 POLL_SECONDS = 0.02
 FALLBACK_SECONDS = 0.2
+RECONNECT_SECONDS = 0.5
 
 
 class Watch(Protocol):
     """Tells whether jobs may have changed since the last time it was asked."""
 
     def changed(self) -> bool: ...
+
+    def pause(self, seconds: float) -> None:
+        """Wait for news, at most so long; not all watches hear any."""
 
     def close(self) -> None: ...
 
@@ -42,6 +46,9 @@ class SqliteWatch:
         before, self._version = self._version, version
         return bool(version != before)
 
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
+
     def close(self) -> None:
         self._connection.close()
 
@@ -50,33 +57,52 @@ class PostgresWatch:
     """LISTEN on the channel on which `uws.controller` notifies; a lost connection is made anew."""
 
     def __init__(self) -> None:
-        self._connect()
+        self._connection: psycopg2.extensions.connection | None = None
+        self._tried = 0.0
 
-    def _connect(self) -> None:
+    def _connect(self) -> psycopg2.extensions.connection | None:
+        """A connection that listens; None while the server is away."""
+        if time.monotonic() - self._tried < RECONNECT_SECONDS:
+            return None
+        self._tried = time.monotonic()
         parameters = connection.get_connection_params()
         for name in ("cursor_factory", "context"):
             parameters.pop(name, None)
-        self._connection = psycopg2.connect(**parameters)
-        self._connection.autocommit = True
-        with self._connection.cursor() as cursor:
-            cursor.execute(f"LISTEN {CHANNEL}")
-        self._first = True
+        try:
+            fresh = psycopg2.connect(**parameters)
+            fresh.autocommit = True
+            with fresh.cursor() as cursor:
+                cursor.execute(f"LISTEN {CHANNEL}")
+        except psycopg2.Error:
+            return None
+        return fresh
 
     def changed(self) -> bool:
+        if self._connection is None:
+            self._connection = self._connect()
+            return self._connection is not None  # whatever happened before was not heard
         try:
             if select.select([self._connection], [], [], 0)[0]:
                 self._connection.poll()
-        except psycopg2.Error:
-            with contextlib.suppress(psycopg2.Error):
-                self._connect()
-            return True  # whatever happened meanwhile was not heard
-        heard = bool(self._connection.notifies) or self._first
+        except (psycopg2.Error, OSError, ValueError):
+            self.close()
+            return False
+        heard = bool(self._connection.notifies)
         self._connection.notifies.clear()
-        self._first = False
         return heard
 
+    def pause(self, seconds: float) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(psycopg2.Error, OSError, ValueError):  # a lost one shows in `changed`
+                select.select([self._connection], [], [], seconds)
+                return
+        time.sleep(seconds)
+
     def close(self) -> None:
-        self._connection.close()
+        if self._connection is not None:
+            with contextlib.suppress(psycopg2.Error):
+                self._connection.close()
+            self._connection = None
 
 
 class ClockWatch:
@@ -92,6 +118,9 @@ class ClockWatch:
         self._last = moment
         return True
 
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
+
     def close(self) -> None:
         pass
 
@@ -104,6 +133,5 @@ def open_watch() -> Watch:
             with contextlib.suppress(sqlite3.Error):
                 return SqliteWatch(name)
     elif connection.vendor == "postgresql":
-        with contextlib.suppress(Exception):
-            return PostgresWatch()
+        return PostgresWatch()
     return ClockWatch()

@@ -15,13 +15,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import Error as DatabaseError
+from django.db import close_old_connections, connection
 
-from uws import attempts, controller, executors, queue, runners, sweeper
+from uws import attempts, controller, executors, queue, runners, sweeper, warm
 from uws.executor import Executor, LocalExecutor, open_executor
 from uws.executors import ExecutorType
 from uws.models import AttemptOutcome, Job
 from uws.tending import State, Tended
+from uws.tools import registry
 from uws.watch import POLL_SECONDS, open_watch
 
 log = logging.getLogger("vogate.uws")
@@ -31,6 +33,7 @@ LEASE_EVERY = 8.0
 SWEEP_EVERY = 2.0
 DESTROY_EVERY = 15.0
 NUDGE_EVERY = 3.0
+WARM_EVERY = 2.0
 RUNNER_SLOTS = 4
 RUNNER_GRACE = 5.0
 """Seconds that a cancelled runner has before its job ends without it."""
@@ -114,7 +117,8 @@ class Worker:
         self._collectors = collectors or ThreadPoolExecutor(2, thread_name_prefix="collect")
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._watch = open_watch()
-        self._due: dict[str, float] = {}
+        # Whoever starts a gateway wants its pages first: libraries are loaded a moment later.
+        self._due = {"warm": time.monotonic() + WARM_EVERY}
 
     def run(self) -> None:
         """Work until `stopping` is set (by a signal's handler)."""
@@ -164,6 +168,8 @@ class Worker:
             queue.renew(self.name, self._held())
         if self._is_due("sweep", SWEEP_EVERY):
             self._sweep()
+        if self.only is None and self._is_due("warm", WARM_EVERY):
+            self._keep_warm()
         if self.only is None and self._is_due("nudge", NUDGE_EVERY):
             sweeper.renudge()
         if self.only is None and self._is_due("destroy", DESTROY_EVERY):
@@ -270,6 +276,12 @@ class Worker:
                 controller.finish(pk, job.attempt, outcome)
                 del self.threads[pk]
 
+    def _keep_warm(self) -> None:
+        zygotes = getattr(self._executors[executors.LOCAL], "zygotes", None)
+        if zygotes is not None:
+            zygotes.want(registry.all_tools())
+            zygotes.tend()
+
     def _sweep(self) -> None:
         if self.draining:
             return
@@ -363,7 +375,11 @@ def make_caches() -> None:
 def main(slots: int, end_jobs_on_exit: bool = False) -> int:
     """`vogate worker`: run jobs until SIGINT or SIGTERM."""
     settings.VOGATE_JOBS.mkdir(parents=True, exist_ok=True)
-    worker = Worker(slots, end_jobs_on_exit=end_jobs_on_exit)
+    zygotes = (
+        warm.Zygotes(settings.VOGATE_HOME / "cache") if attempts.jobs_section().get("warm", True) else None
+    )
+    executor = LocalExecutor(zygotes=zygotes)
+    worker = Worker(slots, end_jobs_on_exit=end_jobs_on_exit, executor=executor)
 
     def stop(*_: object) -> None:
         worker.stopping = True

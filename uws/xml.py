@@ -11,6 +11,7 @@ from lxml import etree
 from gateway.vo.xmltext import legal
 from uws import batch, links
 from uws.models import Job, JobResult
+from uws.tools import registry
 
 UWS = "http://www.ivoa.net/xml/UWS/v1.0"
 XLINK = "http://www.w3.org/1999/xlink"
@@ -105,6 +106,7 @@ def _info(job: Job, base: str) -> etree._Element:
     facts = {
         "tool": job.tool_name,
         "toolVersion": job.tool_version,
+        "deprecated": _deprecated(job),
         "progress": "" if job.progress is None else f"{job.progress:.3f}",
         "stage": job.stage,
         "attempt": str(job.attempt) if job.attempt else "",
@@ -119,6 +121,12 @@ def _info(job: Job, base: str) -> etree._Element:
             # In no namespace: validators warn of one whose schema they do not know.
             etree.SubElement(root, name).text = text_of(value)
     return root
+
+
+def _deprecated(job: Job) -> str:
+    """Why the tool's version should not be used any more; it still runs."""
+    tool = registry.current().known(job.tool_name, job.tool_version)
+    return tool.deprecated if tool is not None else ""
 
 
 def _family(job: Job, base: str) -> dict[str, str]:

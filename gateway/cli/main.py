@@ -30,6 +30,13 @@ def _up(args: argparse.Namespace) -> int:
     return up.main(args)
 
 
+def _check(args: argparse.Namespace) -> int:
+    _django()
+    from gateway.cli import check
+
+    return check.main(args)
+
+
 def _worker(args: argparse.Namespace) -> int:
     _django()
     from uws import worker
@@ -124,6 +131,7 @@ def parser() -> argparse.ArgumentParser:
                 help="folder of observations of one of the site's collections",
             )
             sub.add_argument("--no-serve", action="store_true", help="prepare only")
+    add("check", _check, "Say whether this gateway can work as it is set up, its databases included.")
     sub = add("worker", _worker, "Run jobs.")
     sub.add_argument("--slots", type=int, default=os.cpu_count() or 1)
     sub.add_argument(

@@ -22,7 +22,9 @@ def reasons(state: FormState, adql: str) -> list[str]:
     if state.e_from or state.e_to:
         found.append(f"No energy range overlaps: is {state.e_unit} the unit that you mean?")
     if any(state.rows):
-        found.append("A condition on a field excludes all rows: text is compared exactly; try “contains”.")
+        exact = any(row.op == "eq" for row in state.rows if row)
+        advice = "text is compared exactly; try “contains”" if exact else "loosen it or leave it out"
+        found.append(f"A condition on a field excludes all rows: {advice}.")
     if sum(map(bool, (state.collection, state.type, state.instrument))) > 1:
         found.append("No collection has that product type or instrument: untick one of them.")
     if not found:

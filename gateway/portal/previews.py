@@ -215,6 +215,7 @@ def _image_facts(path: Path) -> dict[str, str]:
             scale = proj_plane_pixel_scales(wcs)
             finite = hdu.data[np.isfinite(hdu.data)]
             unit = str(hdu.header.get("BUNIT", "")).strip()
+            unit = {"count": "counts", "ct": "counts", "photon": "photons", "ph": "photons"}.get(unit, unit)
     facts = {
         "ra": f"{centre.ra.deg:.5f}",
         "dec": f"{centre.dec.deg:.5f}",

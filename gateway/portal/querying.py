@@ -58,7 +58,8 @@ def compiled_columns(text: str) -> tuple[Column, ...]:
     gateway.vo.errors.QueryError
         With line and column, if the query is wrong.
     """
-    return tuple(adql.compile_query(text, archive.ready().schemas).columns)
+    schemas = archive.ready().schemas
+    return tuple(adql.compile_query(text, schemas, extensions=workers.extensions()).columns)
 
 
 def check(text: str, caller: Caller) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from gateway.portal.views import (
+    aladin,
     home,
     jobs,
     observation,
@@ -22,6 +23,7 @@ app_name = "portal"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
+    path("aladin.dic", aladin.aladin_dictionary, name="aladin-dictionary"),
     path("search/", search.search, name="search"),
     path("search/adql", search.adql, name="search-adql"),
     path("results/<slug:query_id>/", results.results, name="results"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import uuid
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from django.core.exceptions import (
     RequestDataTooBig,
     TooManyFieldsSent,
 )
+from django.db import InterfaceError, OperationalError
 from django.http import (
     Http404,
     HttpRequest,
@@ -23,7 +25,15 @@ from django.http import (
 )
 from django.utils.module_loading import import_string
 
-from gateway.vo.errors import Forbidden, GatewayError, MethodNotAllowed, NotFound, TooLarge, UsageError
+from gateway.vo.errors import (
+    Forbidden,
+    GatewayError,
+    MethodNotAllowed,
+    NotAvailable,
+    NotFound,
+    TooLarge,
+    UsageError,
+)
 
 log = logging.getLogger("vogate.error")
 
@@ -32,12 +42,14 @@ Handler = Callable[[HttpRequest], HttpResponse]
 
 def render_error(request: HttpRequest, error: GatewayError) -> HttpResponse:
     """The error in the form of the protocol that the request's path belongs to."""
+    response = HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
     for prefix, renderer in settings.VOGATE_ERROR_RENDERERS:
         if request.path_info == prefix or request.path_info.startswith(prefix.rstrip("/") + "/"):
-            response: HttpResponse = import_string(renderer)(request, error)
+            try:
+                response = import_string(renderer)(request, error)
+            except (OperationalError, InterfaceError):
+                pass  # pages greet whoever is signed in, for which they ask the database that is away
             break
-    else:
-        response = HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
     for name, value in error.headers.items():
         response[name] = value
     return response
@@ -55,7 +67,31 @@ def as_gateway_error(error: Exception) -> GatewayError | None:
         return TooLarge("The request is larger than this service accepts.")
     if isinstance(error, BadRequest | DisallowedHost):
         return UsageError("The request could not be understood.")
+    if isinstance(error, OperationalError | InterfaceError):
+        log.error("the database fails: %s", str(error).strip())
+        return NotAvailable(
+            "The database does not answer.", hint="Try again in a moment.", headers={"Retry-After": "5"}
+        )
     return None
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """What is raised outside of views, by another middleware (Django's `handler500`)."""
+    error = sys.exc_info()[1]
+    return _failure(request, error if isinstance(error, Exception) else RuntimeError("unknown"))
+
+
+def _failure(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The response to any exception; a bug is logged under a reference that the user can tell."""
+    error = as_gateway_error(exception)
+    if error is None:
+        reference = uuid.uuid4().hex[:8]
+        log.error("%s %s failed [%s]", request.method, request.path, reference, exc_info=exception)
+        error = GatewayError(
+            f"Something went wrong on our side (reference {reference}).",
+            hint="Try again; if it persists, tell the operators the reference.",
+        )
+    return render_error(request, error)
 
 
 class ErrorMiddleware:
@@ -76,17 +112,9 @@ class ErrorMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        error = as_gateway_error(exception)
-        if error is None:
-            if settings.DEBUG:
-                return None
-            reference = uuid.uuid4().hex[:8]
-            log.exception("%s %s failed [%s]", request.method, request.path, reference, exc_info=exception)
-            error = GatewayError(
-                f"Something went wrong on our side (reference {reference}).",
-                hint="Try again; if it persists, tell the operators the reference.",
-            )
-        return render_error(request, error)
+        if settings.DEBUG and as_gateway_error(exception) is None:
+            return None
+        return _failure(request, exception)
 
 
 # Aladin Lite, plotly and CodeMirror set styles from scripts; Aladin Lite's wasm is inlined in its module.

@@ -20,6 +20,9 @@ MAX_CONDITIONS = 5000
 """Most conditions of one chain of AND or OR; databases take a time that grows with their square."""
 
 
+SWITCHED_OFF = "It is an extension of ADQL that this service's operators have not switched on."
+
+
 class Problem(Exception):
     """A fault at an offset; the parser, which has the text, makes it a QueryError."""
 
@@ -349,5 +352,4 @@ class Builder(Transformer):
 
 def raise_unless(builder: Builder, extension: Extension, token: Token) -> None:
     if extension not in builder.allowed:
-        hint = "It is an extension that this service does not offer."
-        raise Problem(token.start_pos or 0, f"{token} is not ADQL.", hint)
+        raise Problem(token.start_pos or 0, f"{token} is not ADQL.", SWITCHED_OFF)

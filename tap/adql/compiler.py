@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
@@ -11,6 +12,7 @@ from gateway.vo.errors import QueryError
 from tap.adql import ir, templates, udf
 from tap.adql.build import Problem
 from tap.adql.catalogue import Catalogue
+from tap.adql.crossmatch_postgres import Spread
 from tap.adql.duckdb import Emitter
 from tap.adql.extensions import ALL_EXTENSIONS, Extension
 from tap.adql.lexer import error_at
@@ -22,7 +24,7 @@ from tap.adql.resolve import Resolver
 
 @dataclass(frozen=True)
 class CompiledQuery:
-    """A query ready to run in DuckDB; `sql` is made of known tables, columns and functions only."""
+    """A query ready to run; `sql` is made of known tables, columns and functions only."""
 
     sql: str
     columns: tuple[Column, ...]
@@ -31,7 +33,10 @@ class CompiledQuery:
     """(schema, table) of every stored or uploaded table that the query reads."""
     select_top: int | None = None
     """The user's TOP of the outermost SELECT: a result this long is complete, not truncated."""
+    spreads: tuple[Spread, ...] = ()
+    """Columns that uploaded tables need (crossmatch_postgres.py)."""
     _query: ir.Query | None = field(default=None, repr=False, compare=False)
+    _emitter: Callable[[], Emitter] = field(default=Emitter, repr=False, compare=False)
 
     def paged(
         self, sort: int | None = None, descending: bool = False, offset: int = 0, limit: int = 100
@@ -94,8 +99,9 @@ class CompiledQuery:
         return replace(self, sql=emitter.statement(self._query, names, limit))
 
     def _again(self, query: ir.Query, columns: tuple[Column, ...]) -> CompiledQuery:
-        sql = Emitter().statement(query, tuple(column.name for column in columns))
-        return CompiledQuery(sql, columns, self.tables, self.select_top, query)
+        writer = self._emitter()
+        sql = writer.statement(query, tuple(column.name for column in columns))
+        return CompiledQuery(sql, columns, self.tables, self.select_top, writer.needed, query, self._emitter)
 
 
 def _sortable(column: Column) -> bool:
@@ -126,8 +132,9 @@ def compile_query(
     base_url: str = "",
     uploads: tuple[Table, ...] = (),
     extensions: frozenset[Extension] = ALL_EXTENSIONS,
+    emitter: Callable[[], Emitter] = Emitter,
 ) -> CompiledQuery:
-    """ADQL 2.1 to DuckDB.
+    """ADQL 2.1 to the SQL of a database.
 
     Parameters
     ----------
@@ -143,6 +150,8 @@ def compile_query(
         Uploaded tables, of the schema `tap_upload`.
     extensions
         What is accepted beyond the standard.
+    emitter
+        Makes what writes the SQL; DuckDB's where nothing else is said.
 
     Raises
     ------
@@ -162,9 +171,10 @@ def compile_query(
                 query = resolver.statement(parse(text, extensions, udf.NAMES))
         columns = unique_names(query.outputs)
         limit = None if maxrec is None else maxrec + 1
-        sql = Emitter().statement(query, tuple(column.name for column in columns), limit)
+        writer = emitter()
+        sql = writer.statement(query, tuple(column.name for column in columns), limit)
     except Problem as problem:
         raise error_at(text, problem.at, problem.message, problem.hint) from None
     except RecursionError:
         raise QueryError("The query is too deeply nested.", hint="Simplify it.") from None
-    return CompiledQuery(sql, columns, frozenset(resolver.tables), query.limit, query)
+    return CompiledQuery(sql, columns, frozenset(resolver.tables), query.limit, writer.needed, query, emitter)

@@ -8,11 +8,16 @@ error), decimals are DOUBLE, sums of integers BIGINT.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from gateway.vo.errors import QueryError
-from tap.adql import crossmatch_duckdb, ir, spatial_duckdb
+from tap.adql import crossmatch_duckdb, ir, moc_duckdb, spatial_duckdb
 from tap.adql.ir import Kind
 from tap.adql.metadata import kind_of
+
+if TYPE_CHECKING:
+    from tap.adql.crossmatch_postgres import Spread
 
 MAX_SQL = 8_000_000
 """Longest SQL text, in characters: templates repeat their arguments."""
@@ -30,56 +35,62 @@ TYPES = {
 }
 
 _D = "CAST({0} AS DOUBLE)"
-TEMPLATES = {
-    "abs": "abs({0})",
-    "acos": f"acos({_D})",
-    "asin": f"asin({_D})",
-    "atan": f"atan({_D})",
-    "atan2": "atan2(CAST({0} AS DOUBLE), CAST({1} AS DOUBLE))",
-    "bitnot": "(~{0})",
-    "ceiling": f"ceil({_D})",
-    "cos": f"cos({_D})",
-    "cot": f"cot({_D})",
-    "degrees": f"degrees({_D})",
-    "dms_to_degrees": "vg_dms({0})",
-    "exp": f"exp({_D})",
-    "floor": f"floor({_D})",
-    "hashlist_has": "CAST(NOT contains({1}, '#') AND list_contains(string_split(lower({0}), '#'), lower({1})) AS INTEGER)",
-    "hasword": "CAST(list_has_all(regexp_extract_all(lower({0}), '[\\pL\\pN]+'), "
-    "regexp_extract_all(lower({1}), '[\\pL\\pN]+')) AS INTEGER)",
-    "from_mjd": "(CASE WHEN {0} BETWEEN -678575 AND 2973483 THEN "
-    "make_timestamp(CAST(round((CAST({0} AS DOUBLE) - 40587.0e0) * 86400000000.0e0) AS BIGINT)) END)",
-    "hms_to_degrees": "vg_hms({0})",
-    "interval_overlaps": "CAST({0} <= {1} AND {2} <= {3} AND {0} <= {3} AND {2} <= {1} AS INTEGER)",
-    "ln": f"ln({_D})",
-    "log10": f"log10({_D})",
-    "lower": "lower({0})",
-    # DuckDB's % keeps the sign of the dividend for doubles; its fmod does not.
-    "mod": "(CAST({0} AS DOUBLE) % CAST({1} AS DOUBLE))",
-    "neg": "(-{0})",
-    "nocasematch": "CAST({0} ILIKE {1} AS INTEGER)",
-    # The second random number is kept off zero, whose logarithm there is not.
-    "normal_random": "(CAST({0} AS DOUBLE) + CAST({1} AS DOUBLE) * sqrt(-2.0e0 * ln(1.0e0 - random())) "
-    "* cos(6.283185307179586e0 * random()))",
-    "pi": "pi()",
-    "power": "pow(CAST({0} AS DOUBLE), CAST({1} AS DOUBLE))",
-    "radians": f"radians({_D})",
-    "rand": "random()",
-    "reciprocal": "({extra} / nullif(CAST({0} AS DOUBLE), 0))",
-    "regex_match": "CAST(regexp_matches({1}, {0}) AS INTEGER)",
-    "round": "round(CAST({0} AS DOUBLE), {extra})",
-    "scale": "(CAST({0} AS DOUBLE) * {extra})",
-    "sin": f"sin({_D})",
-    "sqrt": f"sqrt({_D})",
-    "tan": f"tan({_D})",
-    "to_jd": "(epoch_us({0}) / 86400000000.0e0 + 2440587.5e0)",
-    "to_mjd": "(epoch_us({0}) / 86400000000.0e0 + 40587.0e0)",
-    "to_timestamp": "CAST(rtrim({0}, 'Zz ') AS TIMESTAMP)",
-    "truncate": "trunc(CAST({0} AS DOUBLE), {extra})",
-    "tt_to_utc": f"vg_tt_to_utc({_D})",
-    "upper": "upper({0})",
-    "utc_to_tt": f"vg_utc_to_tt({_D})",
-} | spatial_duckdb.TEMPLATES
+TEMPLATES = (
+    {
+        "abs": "abs({0})",
+        "acos": f"acos({_D})",
+        "asin": f"asin({_D})",
+        "atan": f"atan({_D})",
+        "atan2": "atan2(CAST({0} AS DOUBLE), CAST({1} AS DOUBLE))",
+        "authority": "nullif(regexp_extract({0}, '^[A-Za-z][-A-Za-z0-9+.]*://([^/?#]+)', 1), '')",
+        "bitnot": "(~{0})",
+        "ceiling": f"ceil({_D})",
+        "cos": f"cos({_D})",
+        "cot": f"cot({_D})",
+        "degrees": f"degrees({_D})",
+        "dms_to_degrees": "vg_dms({0})",
+        "exp": f"exp({_D})",
+        "floor": f"floor({_D})",
+        "hashlist_has": "CAST(NOT contains({1}, '#') "
+        "AND list_contains(string_split(lower({0}), '#'), lower({1})) AS INTEGER)",
+        "hasword": "CAST(list_has_all(regexp_extract_all(lower({0}), '[\\pL\\pN]+'), "
+        "regexp_extract_all(lower({1}), '[\\pL\\pN]+')) AS INTEGER)",
+        "from_mjd": "(CASE WHEN {0} BETWEEN -678575 AND 2973483 THEN "
+        "make_timestamp(CAST(round((CAST({0} AS DOUBLE) - 40587.0e0) * 86400000000.0e0) AS BIGINT)) END)",
+        "hms_to_degrees": "vg_hms({0})",
+        "interval_overlaps": "CAST({0} <= {1} AND {2} <= {3} AND {0} <= {3} AND {2} <= {1} AS INTEGER)",
+        "ln": f"ln({_D})",
+        "log10": f"log10({_D})",
+        "lower": "lower({0})",
+        # DuckDB's % keeps the sign of the dividend for doubles; its fmod does not.
+        "mod": "(CAST({0} AS DOUBLE) % CAST({1} AS DOUBLE))",
+        "neg": "(-{0})",
+        "nocasematch": "CAST({0} ILIKE {1} AS INTEGER)",
+        # The second random number is kept off zero, whose logarithm there is not.
+        "normal_random": "(CAST({0} AS DOUBLE) + CAST({1} AS DOUBLE) * sqrt(-2.0e0 * ln(1.0e0 - random())) "
+        "* cos(6.283185307179586e0 * random()))",
+        "pi": "pi()",
+        "power": "pow(CAST({0} AS DOUBLE), CAST({1} AS DOUBLE))",
+        "radians": f"radians({_D})",
+        "rand": "random()",
+        "reciprocal": "({extra} / nullif(CAST({0} AS DOUBLE), 0))",
+        "regex_match": "CAST(regexp_matches({1}, {0}) AS INTEGER)",
+        "round": "round(CAST({0} AS DOUBLE), {extra})",
+        "scale": "(CAST({0} AS DOUBLE) * {extra})",
+        "sin": f"sin({_D})",
+        "sqrt": f"sqrt({_D})",
+        "tan": f"tan({_D})",
+        "to_jd": "(epoch_us({0}) / 86400000000.0e0 + 2440587.5e0)",
+        "to_mjd": "(epoch_us({0}) / 86400000000.0e0 + 40587.0e0)",
+        "to_timestamp": "CAST(rtrim({0}, 'Zz ') AS TIMESTAMP)",
+        "truncate": "trunc(CAST({0} AS DOUBLE), {extra})",
+        "tt_to_utc": f"vg_tt_to_utc({_D})",
+        "upper": "upper({0})",
+        "utc_to_tt": f"vg_utc_to_tt({_D})",
+    }
+    | spatial_duckdb.TEMPLATES
+    | moc_duckdb.TEMPLATES
+)
 
 
 def literal(value: int | float | str | None) -> str:
@@ -114,6 +125,10 @@ class Emitter:
     emitters: dict[type, Callable[..., str]]
     spreads = True
     """Whether joins by position go over HEALPix cells (crossmatch_duckdb.py)."""
+    needed: tuple[Spread, ...] = ()
+    """What the SQL written so far needs beside the uploaded tables as they are."""
+    mocs: ModuleType = moc_duckdb
+    """How MOCs are made and compared: its `gathered`, `of_shape` and `test`."""
 
     def __init__(self) -> None:
         self.stored: set[str] = set()
@@ -197,9 +212,7 @@ class Emitter:
         body = query.body
         assert isinstance(body, ir.Select)
         outside, self.indexes = self.indexes, True
-        match = crossmatch_duckdb.of_list(body.sources, body.where) if self.spreads else None
-        sources = ", ".join(self.source(source, match) for source in body.sources)
-        where = f" WHERE {self._condition(body.where, match)}" if body.where is not None else ""
+        sources, where = self.from_where(body.sources, body.where)
         self.indexes = not body.grouped
         columns = ", ".join(f"{write(expr)} AS {quoted(name)}" for (expr, _), name in zip(body.items, names))
         keys = ", ".join(self._group_key(key) for key in body.group_by)
@@ -209,6 +222,12 @@ class Emitter:
         self.indexes = outside
         distinct = "DISTINCT " if body.distinct else ""
         return f"SELECT {distinct}{columns} FROM {sources}{where}{group}{having}{order}"
+
+    def from_where(self, sources: list[ir.Source], where: ir.Expr | None) -> tuple[str, str]:
+        """The list after FROM, and the WHERE clause."""
+        match = crossmatch_duckdb.of_list(sources, where) if self.spreads else None
+        listed = ", ".join(self.source(source, match) for source in sources)
+        return listed, f" WHERE {self._condition(where, match)}" if where is not None else ""
 
     def _group_key(self, key: ir.Expr) -> str:
         # A bare integer would be the number of a column; timestamps are grouped as stored, since they come out so.
@@ -348,6 +367,10 @@ class Emitter:
         """Numbers divided: infinite or NaN for a division by zero."""
         return f"({a} / {b})"
 
+    def between(self, column: str, found: tuple[tuple[int, int], ...]) -> str:
+        """That a column of integers is in one of some ranges, both ends included."""
+        return spatial_duckdb.between(column, found)
+
     def exclusive_or(self, a: str, b: str) -> str:
         return f"xor({a}, {b})"
 
@@ -360,14 +383,16 @@ class Emitter:
             order = "" if isinstance(expr.args[0], ir.Const) else f" ORDER BY {value}"
             return f"string_agg({value}, {self.value(expr.args[1])}{order})"
         if expr.op == "HISTOGRAM":
-            return self._histogram(value, expr.args[1:])
+            return self.histogram(*self._bins(value, expr.args[1:]))
+        if expr.op == "MOC":
+            return self.mocs.gathered(self, expr)
         text = f"{expr.op.lower()}({distinct}{value})"
         if expr.op == "SUM":
             return f"CAST({text} AS {self.types[expr.meta.datatype]})"
         return text
 
-    def _histogram(self, value: str, args: tuple[ir.Expr, ...]) -> str:
-        """Counts by bin as a map, spread out over all bins."""
+    def _bins(self, value: str, args: tuple[ir.Expr, ...]) -> tuple[str, int]:
+        """The number of a value's bin (what is below and above has one of its own), and how many there are."""
         low, high, bins = (arg.value for arg in args if isinstance(arg, ir.Const))
         assert isinstance(low, float)
         assert isinstance(high, float)
@@ -377,8 +402,12 @@ class Emitter:
             f"CASE WHEN {value} < {self.literal(low)} THEN 0 WHEN {value} >= {self.literal(high)} THEN {bins + 1} "
             f"ELSE least({bins}, 1 + CAST(floor(({value} - {self.literal(low)}) / {width}) AS INTEGER)) END"
         )
-        counts = f"histogram(CASE WHEN {value} IS NOT NULL THEN {bin_} END)"
-        return f"list_transform(range(0, {bins + 2}), lambda i: coalesce(CAST(({counts})[CAST(i AS INTEGER)] AS BIGINT), 0))"
+        return f"CASE WHEN {value} IS NOT NULL THEN {bin_} END", bins + 2
+
+    def histogram(self, number: str, bins: int) -> str:
+        """Counts by bin as a map, spread out over all bins."""
+        counts = f"histogram({number})"
+        return f"list_transform(range(0, {bins}), lambda i: coalesce(CAST(({counts})[CAST(i AS INTEGER)] AS BIGINT), 0))"
 
     def _case(self, expr: ir.Case) -> str:
         branches = [f"WHEN {self.value(test)} THEN {self.value(result)}" for test, result in expr.branches]

@@ -106,7 +106,9 @@ class Expressions:
         value = self.value(node.operand)
         target, name = node.target, value.meta.name
         if value.kind is Kind.OTHER or (
-            value.kind.is_geometry and target not in ("POINT", "CIRCLE", "POLYGON")
+            value.kind.is_geometry
+            and target not in ("POINT", "CIRCLE", "POLYGON")
+            and not (value.kind is Kind.MOC and target in ("CHAR", "VARCHAR"))
         ):
             raise Problem(node.operand.at, f"{value.kind.value} cannot be cast.".capitalize())
         if target in ("POINT", "CIRCLE", "POLYGON"):

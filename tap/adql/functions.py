@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from tap.adql import functions_more, healpix, predicates, regions, shapes
+from tap.adql import functions_more, healpix, moc_functions, predicates, regions, shapes
 from tap.adql.predicates import Booleans, Floats, Ragged
 from tap.adql.shapes import Shape, ShapeError, ShapeKind
 
@@ -329,7 +329,7 @@ _OWN: dict[str, tuple[Callable[..., pa.Array], list[str], str]] = {
     "vg_hms": (hms_to_degrees, [_T], _D),
     "vg_dms": (dms_to_degrees, [_T], _D),
 }
-FUNCTIONS = _OWN | functions_more.FUNCTIONS
+FUNCTIONS = _OWN | functions_more.FUNCTIONS | moc_functions.FUNCTIONS
 
 
 _ARROW = {

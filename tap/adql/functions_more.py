@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 
 from tap.adql import moc, motion, rotations
-from tap.adql.shapes import ShapeError
 
 Column: TypeAlias = Any
 
@@ -21,6 +20,12 @@ _LEAPS = np.array(
 """Days (MJD, UTC) from which on TAI - UTC is 10, 11, ... seconds (IERS Bulletin C)."""
 TT_MINUS_TAI = 32.184
 DAY = 86400.0
+
+
+def leap_days() -> list[float]:
+    """Days (MJD) that begin after a leap second, since 1972."""
+    found: list[float] = _LEAPS.tolist()
+    return found
 
 
 def _floats(column: Column) -> np.ndarray:
@@ -57,27 +62,6 @@ def in_cells(cell: Column, bounds: Column) -> pa.Array:
     return pa.array(moc.inside(np.asarray(cell.to_numpy(zero_copy_only=False), np.int64), ranges))
 
 
-def _parsed(text: str) -> np.ndarray | None:
-    try:
-        return moc.parse(text)
-    except ShapeError:
-        return None
-
-
-def _combined(how: Callable[..., np.ndarray]) -> Callable[..., pa.Array]:
-    def call(a: Column, b: Column) -> pa.Array:
-        pairs = [(_parsed(x), _parsed(y)) for x, y in zip(a.to_pylist(), b.to_pylist())]
-        known = [None if x is None or y is None else moc.serialise(how(x, y)) for x, y in pairs]
-        return pa.array(known, pa.string())
-
-    return call
-
-
-def moc_area(text: Column) -> pa.Array:
-    parsed = [_parsed(value) for value in text.to_pylist()]
-    return pa.array([None if item is None else moc.area(item) for item in parsed], pa.float64())
-
-
 def _shifted(mjd: np.ndarray, starts: np.ndarray, sign: int) -> pa.Array:
     number = np.searchsorted(starts, mjd, side="right")
     seconds = TT_MINUS_TAI + 9.0 + number
@@ -93,15 +77,12 @@ def tt_to_utc(mjd: Column) -> pa.Array:
     return _shifted(_floats(mjd), starts, -1)
 
 
-_D, _L, _T, _I, _B = "DOUBLE", "DOUBLE[]", "VARCHAR", "BIGINT", "BOOLEAN"
+_D, _L, _I, _B = "DOUBLE", "DOUBLE[]", "BIGINT", "BOOLEAN"
 
 FUNCTIONS: dict[str, tuple[Callable[..., pa.Array], list[str], str]] = {
     "vg_rotate": (rotate, [_L, "INTEGER", _L], _L),
     "vg_epoch_prop": (epoch_prop, [_D] * 7, _L),
     "vg_in_cells": (in_cells, [_I, "BIGINT[]"], _B),
-    "vg_moc_union": (_combined(moc.union), [_T, _T], _T),
-    "vg_moc_intersection": (_combined(moc.intersection), [_T, _T], _T),
-    "vg_moc_area": (moc_area, [_T], _D),
     "vg_utc_to_tt": (utc_to_tt, [_D], _D),
     "vg_tt_to_utc": (tt_to_utc, [_D], _D),
 }

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap.adql import forms, frames, ir, library, regions, shapes, tree
+from tap.adql import forms, frames, ir, library, moc_calls, regions, shapes, tree
 from tap.adql.build import Problem
 from tap.adql.folding import constant
 from tap.adql.ir import Expr, Kind
@@ -48,7 +48,9 @@ def call(expressions: Expressions, node: tree.Call) -> Expr:
     if node.name == "COORDSYS":
         return ir.Const(Kind.TEXT, column_of(Kind.TEXT, "coordsys"), "ICRS")
     if node.name == "AREA":
-        return _area(node, shape)
+        return moc_calls.area(shape) if shape.kind is Kind.MOC else _area(node, shape)
+    if shape.kind is Kind.MOC:
+        raise Problem(node.arguments[0].at, f"{node.name} does not take a MOC.")
     if node.name == "CENTROID":
         return _centroid(node, shape)
     which = int(node.name[-1])
@@ -270,6 +272,8 @@ def spatial(expressions: Expressions, node: tree.Call) -> Expr:
             a, b = b, a
         if a.kind is Kind.POINT:
             op = "CONTAINS"  # ADQL 2.1, section 4.2.14
+    if Kind.MOC in (a.kind, b.kind):
+        return moc_calls.test(op, a, b)
     if op == "CONTAINS" and a.kind is Kind.POINT and isinstance(b, ir.Circle):
         centre = ir.Point(Kind.POINT, b.meta, b.lon, b.lat)
         return ir.Within(Kind.BOOLEAN, _BOOLEAN, as_point(a), centre, b.radius, False)

@@ -25,6 +25,7 @@ class Kind(Enum):
     CIRCLE = "a circle"
     POLYGON = "a polygon"
     REGION = "a region"
+    MOC = "a MOC"
     NULL = "NULL"
     OTHER = "an array"
 
@@ -38,7 +39,7 @@ class Kind(Enum):
 
     @property
     def is_geometry(self) -> bool:
-        return self in (Kind.POINT, Kind.CIRCLE, Kind.POLYGON, Kind.REGION)
+        return self in (Kind.POINT, Kind.CIRCLE, Kind.POLYGON, Kind.REGION, Kind.MOC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +207,16 @@ class Fixed(Expr):
 
     def key(self) -> tuple[object, ...]:
         return ("Fixed", self.values, self.text)
+
+
+@dataclass(slots=True)
+class FixedMoc(Expr):
+    """A MOC known when the query is compiled, in its shortest text form (tap.adql.moc)."""
+
+    text: str
+
+    def key(self) -> tuple[object, ...]:
+        return ("FixedMoc", self.text)
 
 
 # Conditions (kind BOOLEAN)

@@ -22,6 +22,7 @@ _XTYPES = {
     "region": Kind.REGION,
     "shape": Kind.REGION,
     "stc-s": Kind.REGION,
+    "moc": Kind.MOC,
 }
 
 
@@ -31,7 +32,7 @@ def kind_of(column: Column) -> Kind:
     text = column.datatype in ("char", "unicodeChar")
     if kind in (Kind.POINT, Kind.CIRCLE, Kind.POLYGON) and column.datatype in ("double", "float"):
         return kind
-    if kind in (Kind.REGION, Kind.TIMESTAMP) and text:
+    if kind in (Kind.REGION, Kind.MOC, Kind.TIMESTAMP) and text:
         return kind
     if text:
         return Kind.TEXT
@@ -55,6 +56,7 @@ def column_of(kind: Kind, name: str = "", **fields: object) -> Column:
         Kind.CIRCLE: ("double", "3", "circle"),
         Kind.POLYGON: ("double", "*", "polygon"),
         Kind.REGION: ("char", "*", "adql:REGION"),
+        Kind.MOC: ("char", "*", "moc"),
     }
     datatype, arraysize, xtype = shapes[kind]
     known = {"datatype": datatype, "arraysize": arraysize, "xtype": xtype} | fields

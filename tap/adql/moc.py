@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tap.adql import cover, healpix
-from tap.adql.shapes import Shape, ShapeError
+from tap.adql.shapes import Shape, ShapeError, ShapeKind, lon_lat
 
 Ranges = NDArray[np.int64]
 
@@ -19,6 +19,8 @@ MAX_RANGES = 20_000
 MAX_CELLS = 100_000
 FINEST = 12
 """Finest order of the MOCs that are made of shapes."""
+_REFINED = 6
+"""Levels below a MOC's order at which its cells on a shape's edge are examined."""
 _WHOLE = 12 << 58
 _WORD = re.compile(r"(\d+)/|(\d+)-(\d+)|(\d+)|(\S)")
 
@@ -103,6 +105,26 @@ def intersection(a: Ranges, b: Ranges) -> Ranges:
     return complement(union(complement(a), complement(b)))
 
 
+def difference(a: Ranges, b: Ranges) -> Ranges:
+    return intersection(a, complement(b))
+
+
+def within(a: Ranges, b: Ranges) -> bool:
+    """Whether all cells of `a` are in `b`; those of an empty MOC are."""
+    return not len(difference(a, b))
+
+
+def overlap(a: Ranges, b: Ranges) -> bool:
+    """Whether there is a cell in both."""
+    return bool(len(intersection(a, b)))
+
+
+def degraded(a: Ranges, order: int) -> Ranges:
+    """The cells of `order`, or larger, that hold any of these."""
+    shift = 2 * (healpix.MAX_ORDER - order)
+    return merged(np.stack([a[:, 0] >> shift << shift, -(-a[:, 1] >> shift) << shift], 1))
+
+
 def area(a: Ranges) -> float:
     """Square degrees."""
     cells = float((a[:, 1] - a[:, 0]).sum())
@@ -115,20 +137,26 @@ def inside(cells: Ranges, ranges: Ranges) -> NDArray[np.bool_]:
 
 
 def of_shape(shape: Shape, order: int) -> Ranges:
-    """Cells of `order` that a shape touches (and perhaps a few more), never missing one.
+    """Cells of `order`, or larger ones, that a shape touches; a cell within 1/64 of its size may be among them.
 
     Raises
     ------
     ShapeError
         If there would be too many.
     """
+    if shape.kind is ShapeKind.POINT:
+        place = (np.array([part]) for part in lon_lat(shape.centre))
+        cell = healpix.index(order, *place) << 2 * (healpix.MAX_ORDER - order)
+        return np.stack([cell, cell + (1 << 2 * (healpix.MAX_ORDER - order))], 1)
     found = []
     cells, level = np.arange(12, dtype=np.int64), 0
     while True:
         reach = healpix.circumradius(level)
         near, far = cover.bounds(shape, healpix.centres(level, cells))
         full = far > reach
-        kept = cells[full] if level < order else cells[near <= reach]
+        kept = cells[full]
+        if level == order:
+            kept = np.r_[kept, _touched(shape, cells[(near <= reach) & ~full], level)]
         shift = 2 * (healpix.MAX_ORDER - level)
         found.append(np.stack([kept << shift, (kept + 1) << shift], 1))
         if level == order:
@@ -137,6 +165,22 @@ def of_shape(shape: Shape, order: int) -> Ranges:
         if 4 * len(cells) > MAX_CELLS:
             raise ShapeError(f"The MOC of this shape at order {order} is too large; take a lower order.")
         cells, level = cover.children(cells, 1), level + 1
+
+
+def _touched(shape: Shape, cells: Ranges, order: int) -> Ranges:
+    """Of cells near a shape's edge, those that have a part in it: their children are tried, down to some levels."""
+    touched = np.zeros(len(cells), bool)
+    parts, owner = cells, np.arange(len(cells))
+    for level in range(order, min(order + _REFINED, healpix.MAX_ORDER) + 1):
+        near, _ = cover.bounds(shape, healpix.centres(level, parts))
+        touched[owner[near == 0.0]] = True
+        open_ = (near <= healpix.circumradius(level)) & ~touched[owner]
+        parts, owner = parts[open_], owner[open_]
+        if not len(parts) or 4 * len(parts) > 4 * MAX_CELLS:
+            break
+        parts, owner = cover.children(parts, 1), np.repeat(owner, 4)
+    touched[owner] = True
+    return cells[touched]
 
 
 def coarse(ranges: Ranges, most: int) -> tuple[tuple[int, int], ...]:

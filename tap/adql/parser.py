@@ -12,8 +12,8 @@ from lark.exceptions import UnexpectedInput, UnexpectedToken, VisitError
 
 from gateway.vo.errors import QueryError
 from tap.adql import forms, tree
-from tap.adql.build import Builder, Problem
-from tap.adql.extensions import ALL_EXTENSIONS, Extension
+from tap.adql.build import SWITCHED_OFF, Builder, Problem
+from tap.adql.extensions import ALL_EXTENSIONS, Extension, of_function
 from tap.adql.lexer import AdqlLexer, error_at
 from tap.adql.words import FUNCTIONS, HINTS, RESERVED
 
@@ -41,8 +41,13 @@ _VALUE_STARTS = frozenset({"INTEGER", "STRING", "NAME", "LPAR"})
 @cache
 def _parser(extensions: frozenset[Extension], functions: frozenset[str]) -> Lark:
     def check_call(call: tree.Call) -> None:
-        if call.name.islower() and call.name not in functions:
-            known = get_close_matches(call.name, [*functions, *(name.lower() for name in FUNCTIONS)], 3)
+        if call.name.islower() and call.name in functions:
+            extension = of_function(call.name)
+            if extension is not None and extension not in extensions:
+                raise Problem(call.at, f"{call.name} is not ADQL.", SWITCHED_OFF)
+        elif call.name.islower():
+            offered = [name for name in functions if of_function(name) in (None, *extensions)]
+            known = get_close_matches(call.name, [*offered, *(name.lower() for name in FUNCTIONS)], 3)
             hint = HINTS.get(call.name.upper(), "") or (f"Do you mean {' or '.join(known)}?" if known else "")
             raise Problem(call.at, f"There is no function {call.name}.", hint)
         forms.check(call)

@@ -5,6 +5,11 @@ They compute as DuckDB and numpy do: 1/0 is infinite, the logarithm of a negativ
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from tap.adql import healpix
+from tap.adql.functions_more import leap_days
+
 SCHEMA = "vogate"
 """Where they are; the connections of queries have it in their search_path."""
 
@@ -23,7 +28,7 @@ _SIMPLE = "".join(
     for name, body in _REAL.items()
 )
 
-INSTALL = (
+_BASE = (
     f"CREATE SCHEMA IF NOT EXISTS {SCHEMA};\n"
     + _SIMPLE
     + """
@@ -152,6 +157,41 @@ RETURNS BOOLEAN LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE WHEN abs(lat) <= 90 AND abs(lon) < 'Infinity' THEN vogate.vg_inside(
         cos(radians(lat)) * cos(radians(lon)), cos(radians(lat)) * sin(radians(lon)), sin(radians(lat)), shape) END
 $$;
+CREATE OR REPLACE FUNCTION vogate.vg_cap_box(
+    x DOUBLE PRECISION, y DOUBLE PRECISION, z DOUBLE PRECISION, c DOUBLE PRECISION, s DOUBLE PRECISION) RETURNS BOX
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+-- Longitudes and latitudes that a cap reaches, a little generous: regions are indexed by it.
+DECLARE
+    radius DOUBLE PRECISION := degrees(atan2(s, c)) + 1e-9;
+    lat DOUBLE PRECISION := degrees(atan2(z, sqrt(x * x + y * y)));
+    lon DOUBLE PRECISION; away DOUBLE PRECISION;
+BEGIN
+    IF lat + radius >= 90 OR lat - radius <= -90 THEN
+        RETURN box(point(-180, lat - radius), point(540, lat + radius));
+    END IF;
+    lon := degrees(atan2(y, x));
+    IF lon < 0 THEN lon := lon + 360; END IF;
+    away := degrees(asin(least(1, sin(radians(radius)) / cos(radians(lat))))) + 1e-9;
+    RETURN box(point(lon - away, lat - radius), point(lon + away, lat + radius));
+END $$;
 """
 )
-"""SQL for the publisher, run once as the schema's owner; running it again changes nothing."""
+
+_FOLDER = Path(__file__).parent / "postgres_sql"
+
+
+def _file(name: str) -> str:
+    text = (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+    constants = {
+        "@LEAPS@": ",".join(f"{day:.0f}" for day in leap_days()),
+        "@ACROSS@": ",".join(map(str, healpix._ACROSS.ravel().tolist())),
+        "@TURN@": ",".join(map(str, healpix._TURN.ravel().tolist())),
+        "@REACHES@": ",".join(repr(healpix.circumradius(order)) for order in range(healpix.MAX_ORDER + 1)),
+    }
+    for name, value in constants.items():
+        text = text.replace(name, value)
+    return text
+
+
+INSTALL = _BASE + "\n".join(map(_file, ("text", "shapes", "predicates", "regions", "sky", "mocs")))
+"""SQL for the publisher, run by the schema's owner; running it again changes nothing."""

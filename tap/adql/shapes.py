@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,19 +160,57 @@ def _bounding_cap(vertices: NDArray[np.float64]) -> tuple[Vector, float]:
     approached by stepping towards the farthest point (Badoiu & Clarkson 2003).
     """
     middle = vertices.mean(axis=0)
-    for step in range(2, 400):
+    for step in range(2, 40):
         length = float(np.linalg.norm(middle))
         if length > 1e-9:
             centre = middle / length
             cosine = float((vertices @ centre).min())
-            # Nearly flat ones deserve the effort of a better centre; most are done at once.
-            if cosine > 0.1 or (cosine > _LEAST_COSINE and step > 300):
-                chord = float(np.sqrt(((vertices - centre) ** 2).sum(axis=1).max()))
-                radius = 2.0 * math.asin(min(1.0, chord / 2.0)) * (1 + 1e-12) + 1e-15
-                return (float(centre[0]), float(centre[1]), float(centre[2])), radius
+            if cosine > 0.1:  # most are done at once
+                return _cap_about(vertices, centre)
         farthest = vertices[((vertices - middle) ** 2).sum(axis=1).argmax()]
         middle = middle + (farthest - middle) / step
-    raise ShapeError("The polygon does not fit into a hemisphere; split it into smaller ones.")
+    smallest = _smallest_cap(vertices)
+    if smallest is None or float((vertices @ smallest).min()) <= _LEAST_COSINE:
+        raise ShapeError("The polygon does not fit into a hemisphere; split it into smaller ones.")
+    return _cap_about(vertices, smallest)
+
+
+def _cap_about(vertices: NDArray[np.float64], centre: NDArray[np.float64]) -> tuple[Vector, float]:
+    chord = float(np.sqrt(((vertices - centre) ** 2).sum(axis=1).max()))
+    radius = 2.0 * math.asin(min(1.0, chord / 2.0)) * (1 + 1e-12) + 1e-15
+    return (float(centre[0]), float(centre[1]), float(centre[2])), radius
+
+
+def _smallest_cap(vertices: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Centre of the smallest cap around points that are nearly a hemisphere apart; None if there is none.
+
+    The cap is that of two or three of them: the farthest point is taken in and the least of the caps of what is there
+    kept, until none lies outside.
+    """
+    base = [vertices[0], vertices[((vertices - vertices[0]) ** 2).sum(axis=1).argmax()]]
+    for _ in range(200):
+        best, rest = None, base
+        for chosen in (*combinations(base, 2), *combinations(base, 3)):
+            centre = chosen[0] + chosen[1]
+            if len(chosen) == 3:
+                centre = np.cross(chosen[1] - chosen[0], chosen[2] - chosen[0])
+                centre = centre if centre @ chosen[0] > 0 else -centre
+            length = float(np.linalg.norm(centre))
+            if length < 1e-12:
+                continue
+            centre = centre / length
+            reach = min(float(centre @ point) for point in chosen)
+            if min(float(centre @ point) for point in base) < reach - 1e-14:
+                continue
+            if best is None or reach > best[0]:
+                best, rest = (reach, centre), list(chosen)
+        if best is None or best[0] <= 0:
+            return None
+        away = vertices @ best[1]
+        if float(away.min()) >= best[0] - 1e-12:
+            return best[1]
+        base = [*rest, vertices[away.argmin()]]
+    return None
 
 
 def _signed_area(vertices: list[Vector], centre: Vector) -> float:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tap.adql import cover, geometry, ir, moc
+from tap.adql import cover, geometry, ir, moc, moc_duckdb
 from tap.adql.folding import constant
 from tap.adql.ir import Expr, Kind
 from tap.adql.shapes import Shape, ShapeKind, lon_lat, unit_vector
@@ -28,9 +28,6 @@ TEMPLATES = {
     "healpix_ancestor": "(CASE WHEN {2} BETWEEN 0 AND {0} AND {0} <= 29 AND {1} BETWEEN 0 AND "
     "(CAST(12 AS BIGINT) << CAST(2 * {0} AS BIGINT)) - 1 THEN CAST({1} AS BIGINT) >> CAST(2 * ({0} - {2}) AS BIGINT) END)",
     "healpix_area": "(CASE WHEN {0} BETWEEN 0 AND 29 THEN 3437.746770784939e0 / pow(4.0e0, {0}) END)",
-    "moc_area": "vg_moc_area({0})",
-    "moc_intersection": "vg_moc_intersection({0}, {1})",
-    "moc_union": "vg_moc_union({0}, {1})",
 }
 
 
@@ -163,16 +160,17 @@ def _index(emitter: Emitter, lon: Expr, lat: Expr) -> ir.PositionIndex | None:
     return None
 
 
-def ranges(index: ir.PositionIndex, shape: Shape) -> str:
-    """A filter on the HEALPix column; '' where it would let all through. DuckDB prunes by the outer BETWEEN alone."""
+def ranges(emitter: Emitter, index: ir.PositionIndex, shape: Shape) -> str:
+    """A filter on the HEALPix column; '' where it would let all through."""
     found = cover.ranges(shape)
     column = f'{index.source}."{index.healpix}"'
     if found == (WHOLE_SKY,):
         return ""
-    return _between(column, found)
+    return emitter.between(column, found)
 
 
-def _between(column: str, found: tuple[tuple[int, int], ...]) -> str:
+def between(column: str, found: tuple[tuple[int, int], ...]) -> str:
+    """In one of the ranges; DuckDB prunes by the outer BETWEEN alone."""
     if not found:
         return f"{column} < 0"
     outer = f"{column} BETWEEN {found[0][0]} AND {found[-1][1]}"
@@ -192,7 +190,7 @@ def in_moc(emitter: Emitter, expr: ir.InMoc) -> str:
     exact = f"vg_in_cells({column}, {[int(edge) for edge in cells.ravel()]})"
     if index is None:
         return exact if len(cells) else f"({column} < 0)"
-    filtered = _between(column, moc.coarse(cells, cover.MAX_RANGES))
+    filtered = emitter.between(column, moc.coarse(cells, cover.MAX_RANGES))
     if len(cells) <= cover.MAX_RANGES:
         return f"({filtered})"
     return f"({filtered} AND CASE WHEN {filtered} THEN {exact} END)"
@@ -237,7 +235,7 @@ def within(emitter: Emitter, expr: ir.Within) -> str:
     if x is not None and y is not None and radius is not None and len(lon + lat) < _INLINE:
         index = _index(emitter, a.lon, a.lat)
         shape = Shape(ShapeKind.CIRCLE, unit_vector(x, y), math.radians(max(0.0, min(radius, 180.0))))
-        filtered = ranges(index, shape) if index is not None else ""
+        filtered = ranges(emitter, index, shape) if index is not None else ""
         return _all(filtered, in_cone(lon, lat, (float(x), float(y)), radius, expr.strict))
     lon2, lat2 = double(emitter, b.lon), double(emitter, b.lat)
     limit = double(emitter, expr.radius)
@@ -254,6 +252,8 @@ def within(emitter: Emitter, expr: ir.Within) -> str:
 
 def spatial(emitter: Emitter, expr: ir.Spatial) -> str:
     a, b = expr.a, expr.b
+    if Kind.MOC in (a.kind, b.kind):
+        return emitter.mocs.test(emitter, expr.op, a, b)
     if a.kind is Kind.POINT and isinstance(b, ir.Fixed) and not isinstance(a, ir.Fixed):
         return _point_in(emitter, geometry.as_point(a), b.shape)
     name = "vg_contains" if expr.op == "CONTAINS" else "vg_intersects"
@@ -276,7 +276,7 @@ def spatial(emitter: Emitter, expr: ir.Spatial) -> str:
 def _point_in(emitter: Emitter, place: ir.Point, shape: Shape) -> str:
     lon, lat = double(emitter, place.lon), double(emitter, place.lat)
     index = _index(emitter, place.lon, place.lat)
-    filtered = ranges(index, shape) if index is not None else ""
+    filtered = ranges(emitter, index, shape) if index is not None else ""
     if shape.kind is ShapeKind.CIRCLE and len(lon + lat) < _INLINE:
         return _all(filtered, in_cone(lon, lat, lon_lat(shape.centre), math.degrees(shape.radius), False))
     exact = f"vg_point_in({lon}, {lat}, {numbers(shape.encode())})"
@@ -323,6 +323,7 @@ EMIT: dict[type, Callable[..., str]] = {
     ir.Polygon: lambda emitter, expr: polygon(emitter, expr),
     ir.Box: lambda emitter, expr: box(emitter, expr),
     ir.Fixed: lambda emitter, expr: fixed(emitter, expr),
+    ir.FixedMoc: lambda emitter, expr: moc_duckdb.fixed(emitter, expr),
     ir.InMoc: lambda emitter, expr: in_moc(emitter, expr),
     ir.Within: lambda emitter, expr: within(emitter, expr),
     ir.Spatial: lambda emitter, expr: spatial(emitter, expr),
@@ -335,6 +336,7 @@ CALLS = {
     "epoch_prop": epoch_prop,
     "epoch_prop_pos": epoch_prop,
     "healpix_index": healpix_index,
+    "moc_of": lambda emitter, expr: emitter.mocs.of_shape(emitter, expr),
     "parse_dali": parse_dali,
     "position_angle": position_angle,
     "rotate": rotate,

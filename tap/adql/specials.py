@@ -13,7 +13,7 @@ import numpy as np
 
 from gateway.vo.columns import Column
 from gateway.vo.errors import GatewayError
-from tap.adql import geometry, ir, library, moc, objects, rotations, shapes, tree, udf
+from tap.adql import geometry, ir, library, moc_calls, objects, rotations, shapes, tree, udf
 from tap.adql.build import Problem
 from tap.adql.folding import constant
 from tap.adql.ir import Expr, Kind
@@ -125,13 +125,9 @@ def match(expressions: Expressions, node: tree.Call) -> Expr:
 
 def in_moc(expressions: Expressions, node: tree.Call) -> Expr:
     args = _arguments(expressions, node)
-    text = _written(node, 0, "a MOC")
-    try:
-        moc.parse(text)
-    except ShapeError as error:
-        raise Problem(node.arguments[0].at, str(error)) from None
+    cells = moc_calls.as_moc(args[0], node.arguments[0], node.name)
     place = ir.Point(Kind.POINT, column_of(Kind.POINT), _number(node, 1, args[1]), _number(node, 2, args[2]))
-    return ir.InMoc(Kind.BOOLEAN, _BOOLEAN, place, text)
+    return moc_calls.test("CONTAINS", place, cells)
 
 
 CONDITIONS: dict[str, Callable[[Expressions, tree.Call], Expr]] = {
@@ -143,27 +139,6 @@ CONDITIONS: dict[str, Callable[[Expressions, tree.Call], Expr]] = {
 def _as_number(expressions: Expressions, node: tree.Call) -> Expr:
     meta = column_of(Kind.INTEGER, node.name, datatype="int")
     return ir.Call(Kind.INTEGER, meta, "as_integer", (CONDITIONS[node.name](expressions, node),))
-
-
-# MOCs of shapes
-
-
-def make_moc(expressions: Expressions, node: tree.Call) -> Expr:
-    order, shape = _arguments(expressions, node)
-    level = constant(order)
-    if not isinstance(level, int) or not 0 <= level <= moc.FINEST:
-        text = f"The order of a MOC is an integer from 0 to {moc.FINEST}, written out."
-        raise Problem(node.arguments[0].at, text)
-    if not isinstance(shape, ir.Fixed):
-        text = (
-            f"{node.name} takes a geometry of literals, not {shape.kind.value} that differs from row to row."
-        )
-        raise Problem(node.arguments[1].at, text)
-    try:
-        text = moc.serialise(moc.of_shape(shape.shape, level))
-    except ShapeError as error:
-        raise Problem(node.at, str(error)) from None
-    return ir.Const(Kind.TEXT, column_of(Kind.TEXT, node.name), text)
 
 
 # Units, objects, histograms
@@ -183,11 +158,15 @@ def _spectral(unit: str, target: str) -> tuple[str, float] | None:
 
 def convert(expressions: Expressions, node: tree.Call) -> Expr:
     value = _number(node, 0, _arguments(expressions, node)[0])
-    unit, target = _written(node, 1, "a unit"), _written(node, 2, "a unit")
+    return _converted(node, value, _written(node, 1, "a unit"), _written(node, 2, "a unit"))
+
+
+def _converted(node: tree.Call, value: Expr, unit: str, target: str) -> Expr:
+    """A value in `unit` as one in `target`, the last argument."""
     try:
         factor = conversion_factor(unit, target)
     except ValueError as error:
-        at = node.arguments[1 if repr(unit) in str(error) else 2].at
+        at = node.arguments[-2 if repr(unit) in str(error) else -1].at
         raise Problem(
             at, str(error), "Units are written as in VOUnits: 'km/s', 'keV', 'erg.cm**-2'."
         ) from None
@@ -196,6 +175,27 @@ def convert(expressions: Expressions, node: tree.Call) -> Expr:
         raise Problem(node.at, f"{unit!r} cannot be converted to {target!r}.")
     meta = column_of(Kind.REAL, node.name, unit=target, ucd=value.meta.ucd)
     return ir.Call(Kind.REAL, meta, how[0], (value,), how[1])
+
+
+def spectral(expressions: Expressions, node: tree.Call) -> Expr:
+    """gavo_specconv: with two arguments, the unit is the expression's own."""
+    args = _arguments(expressions, node)
+    if len(args) == 3:
+        return convert(expressions, node)
+    value, target = _number(node, 0, args[0]), _written(node, 1, "a unit")
+    if not value.meta.unit:
+        hint = f"{node.name}(value, 'unit of it', '{target}') says it."
+        raise Problem(node.arguments[0].at, "The unit of this value is not known.", hint)
+    return _converted(node, value, value.meta.unit, target)
+
+
+def apply_motion(expressions: Expressions, node: tree.Call) -> Expr:
+    """gavo_apply_pm: degrees a year, and a time that has passed."""
+    ra, dec, *rest, years = (_number(node, i, arg) for i, arg in enumerate(_arguments(expressions, node)))
+    none = ir.Const(Kind.REAL, column_of(Kind.REAL), 0.0)
+    motion_ = [ir.Call(Kind.REAL, column_of(Kind.REAL), "scale", (part,), 3.6e6) for part in rest]
+    args = (ra, dec, none, *motion_, none, none, years)
+    return ir.Call(Kind.POINT, column_of(Kind.POINT, node.name), "epoch_prop_pos", args)
 
 
 def simbad_point(expressions: Expressions, node: tree.Call) -> Expr:
@@ -254,6 +254,12 @@ def motion(expressions: Expressions, node: tree.Call) -> Expr:
 
 
 CALLS: dict[str, Callable[[Expressions, tree.Call], Expr]] = {
+    "gavo_apply_pm": apply_motion,
+    "gavo_histogram": histogram,
+    "gavo_normal_random": normal_random,
+    "gavo_simbadpoint": simbad_point,
+    "gavo_specconv": spectral,
+    "gavo_transform": geom_transform,
     "ivo_geom_transform": geom_transform,
     "ivo_epoch_prop": motion,
     "ivo_epoch_prop_pos": motion,
@@ -265,6 +271,6 @@ CALLS: dict[str, Callable[[Expressions, tree.Call], Expr]] = {
     "vogate_ecliptic_lon": _coordinate("ECLIPTIC", 0, "pos.ecliptic.lon"),
     "vogate_galactic_lat": _coordinate("GALACTIC", 1, "pos.galactic.lat"),
     "vogate_galactic_lon": _coordinate("GALACTIC", 0, "pos.galactic.lon"),
-    "vogate_moc": make_moc,
+    **moc_calls.CALLS,
     **dict.fromkeys(CONDITIONS, _as_number),
 }

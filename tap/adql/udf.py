@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from tap.adql import udf_more
+from tap.adql import udf_gavo, udf_moc, udf_more
 from tap.adql.ir import Kind
 from tap.adql.library import Function
 
@@ -129,17 +129,10 @@ DECLARED: tuple[Function, ...] = (
         Kind.REAL,
         unit="deg",
     ),
-    Function(
-        "gavo_match",
-        "gavo_match(pattern TEXT, string TEXT) -> INTEGER",
-        "1 if the regular expression matches anything in the string, else 0.",
-        "gavo_match('^NGC *[0-9]+$', 'NGC 4261')",
-        (_T, _T),
-        "regex_match",
-        Kind.INTEGER,
-    ),
     *udf_more.CATALOGUE,
     *udf_more.OWN,
+    *udf_moc.MOCS,
+    *udf_gavo.GAVO,
 )
 
 NAMES = frozenset(function.name for function in DECLARED)

@@ -8,22 +8,27 @@ until that or the pipe LIFELINE is closed.  It imports no Django and reads no fi
 from __future__ import annotations
 
 import json
-import os
 import resource
-import select
 import socket
 import sys
-import threading
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from tap.adql import functions
-from tap.engines import wire
+from tap.engines import serving, wire
 
 BATCH_ROWS = 16384
 UPLOAD_SCHEMA = "tap_upload"
+_FAULTS = (
+    "Conversion Error",
+    "Out of Range Error",
+    "Invalid Input Error",
+    "Invalid Argument",
+    "Constraint Error",
+)
+"""How DuckDB begins messages of what depends on values."""
 
 
 def quote(name: str) -> str:
@@ -60,61 +65,31 @@ def connect(configuration: dict[str, object]) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-class Interrupts:
-    """Stops the query at work if it is the one that was meant."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        self._number = 0
-
-    def begin(self, connection: duckdb.DuckDBPyConnection) -> None:
-        with self._lock:
-            self._number = (self._number + 1) % 256
-            self._connection = connection
-
-    def end(self) -> None:
-        with self._lock:
-            self._connection = None
-
-    def stop(self, number: int) -> None:
-        with self._lock:
-            if self._connection is not None and number == self._number:
-                self._connection.interrupt()
+def failure(kind: str, message: str) -> serving.Failure:
+    """What DuckDB says, sorted by whose fault it is; a fault of values in its shortest form."""
+    head = message.splitlines()[0] if message else kind
+    if "Out of Memory" in message or kind in ("MemoryError", "ArrowMemoryError", "OutOfMemoryException"):
+        return serving.Failure(kind, message, "memory")
+    if any(fault in head for fault in _FAULTS):
+        return serving.Failure(kind, head.split("Error: ", 1)[-1], "values")
+    return serving.Failure(kind, message, "ours")
 
 
-INTERRUPTS = Interrupts()
-
-
-def die_with_master(lifeline: int) -> None:
-    """End this process when the master is gone, even in the middle of a query; a byte interrupts one."""
-    master = os.getppid()
-
-    def watch() -> None:
-        while True:
-            readable, _, _ = select.select([lifeline], [], [], 1.0)
-            order = os.read(lifeline, 1) if readable else b""
-            if (readable and not order) or os.getppid() != master:
-                os._exit(0)
-            if order:
-                INTERRUPTS.stop(order[0])
-
-    threading.Thread(target=watch, name="lifeline", daemon=True).start()
-
-
-class Uploads:
-    """The tables of one query; gone when it ends."""
+class DuckDB:
+    """The connection, and the tables of the query at work."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
         self.names: list[str] = []
 
-    def add(self, name: str, rows: pa.Table) -> None:
+    def upload(self, name: str, rows: pa.Table) -> None:
         # A copy in DuckDB's own form has statistics and joins faster than a scan of Arrow.
         self.names.append(name)
         self.connection.register("incoming", rows)
         try:
             self.connection.execute(f"CREATE TABLE {UPLOAD_SCHEMA}.{quote(name)} AS SELECT * FROM incoming")
+        except duckdb.Error as error:
+            raise serving.Refused(str(error)) from error
         finally:
             self.connection.unregister("incoming")
 
@@ -123,54 +98,30 @@ class Uploads:
             self.connection.execute(f"DROP TABLE IF EXISTS {UPLOAD_SCHEMA}.{quote(name)}")
         self.names.clear()
 
+    def interrupt(self) -> None:
+        self.connection.interrupt()
 
-def answer(sock: socket.socket, connection: duckdb.DuckDBPyConnection, sql: str, *, gather: bool) -> None:
-    """Run one query and send its batches; a failure of the query becomes a FAILURE frame."""
-    try:
-        # `sql` streams but plans everything twice; `execute` collects all rows first.
-        source: Any = connection.execute(sql) if gather else connection.sql(sql)
-        reader = source.to_arrow_reader(BATCH_ROWS)
-        wire.send(sock, wire.SCHEMA, reader.schema.serialize())
-        for batch in reader:
-            if batch.num_rows:
-                wire.send(sock, wire.BATCH, batch.serialize())
-        reader.close()
-    except (duckdb.Error, pa.ArrowException, OSError, RuntimeError, MemoryError, AttributeError) as error:
-        if isinstance(error, ConnectionError):
-            raise
-        failure = {"kind": type(error).__name__, "message": str(error)}
-        wire.send(sock, wire.FAILURE, json.dumps(failure).encode())
-        return
-    wire.send(sock, wire.END)
-
-
-def serve(sock: socket.socket, connection: duckdb.DuckDBPyConnection) -> None:
-    uploads = Uploads(connection)
-    refused = ""
-    while True:
-        kind, payload = wire.receive(sock)
-        if kind == wire.UPLOAD:
-            name = json.loads(payload)["name"]
-            _, rows = wire.receive(sock)
-            try:
-                uploads.add(name, pa.ipc.open_stream(pa.py_buffer(rows)).read_all())
-            except (duckdb.Error, pa.ArrowException, MemoryError) as error:
-                refused = f"The uploaded table {name} could not be taken in: {error}"
-        elif kind in (wire.QUERY, wire.GATHER):
-            INTERRUPTS.begin(connection)
-            if refused:
-                failure = {"kind": "Upload", "message": refused}
-                wire.send(sock, wire.FAILURE, json.dumps(failure).encode())
-            else:
-                answer(sock, connection, payload.decode(), gather=kind == wire.GATHER)
-            INTERRUPTS.end()
-            uploads.clear()
-            refused = ""
+    def answer(self, sock: socket.socket, sql: str, *, gather: bool) -> None:
+        try:
+            # `sql` streams but plans everything twice; `execute` collects all rows first.
+            source: Any = self.connection.execute(sql) if gather else self.connection.sql(sql)
+            reader = source.to_arrow_reader(BATCH_ROWS)
+            wire.send(sock, wire.SCHEMA, reader.schema.serialize())
+            for batch in reader:
+                if batch.num_rows:
+                    wire.send(sock, wire.BATCH, batch.serialize())
+            reader.close()
+        except (
+            duckdb.Error, pa.ArrowException, OSError, RuntimeError, MemoryError, AttributeError
+        ) as error:  # fmt: skip
+            if isinstance(error, ConnectionError):
+                raise
+            raise failure(type(error).__name__, str(error).strip()) from error
 
 
 def main(arguments: list[str]) -> int:
     sock = socket.socket(fileno=int(arguments[0]))
-    die_with_master(int(arguments[1]))
+    serving.die_with_master(int(arguments[1]))
     configuration = json.loads(arguments[2])
     # A last defence should DuckDB's own accounting fail: the address space has a ceiling.
     if ceiling := int(configuration.get("address_space", 0)):
@@ -179,14 +130,9 @@ def main(arguments: list[str]) -> int:
     try:
         connection = connect(configuration)
     except (duckdb.Error, OSError) as error:
-        failure = {"kind": type(error).__name__, "message": str(error)}
-        wire.send(sock, wire.FAILURE, json.dumps(failure).encode())
-        return 1
+        return serving.start_failed(sock, error)
     wire.send(sock, wire.READY)
-    try:
-        serve(sock, connection)
-    except (wire.ConnectionLost, BrokenPipeError):
-        return 0
+    serving.serve(sock, DuckDB(connection))
     return 0
 
 

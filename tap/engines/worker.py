@@ -14,10 +14,12 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import tap
 from gateway.vo.errors import NotAvailable
 from tap.engines import wire
+from tap.engines.base import StartFailed
 
 ROOT = Path(tap.__file__).resolve().parent.parent
 START_SECONDS = 30.0
@@ -36,15 +38,13 @@ class Limits:
     """Folder for the temporary files; each worker has a folder of its own in it."""
 
 
-class StartFailed(NotAvailable):
-    """The process could not open the archive's files, or died before it did."""
-
-
 class Worker:
     """One process that answers one query at a time.
 
     The constructor returns at once; `ready` waits until the process has attached its files.
     """
+
+    program = "tap.engines.duckdb_worker"
 
     def __init__(self, version: int, files: Mapping[str, Path], limits: Limits) -> None:
         self.version, self.files = version, dict(files)
@@ -53,13 +53,8 @@ class Worker:
         self._stopped = threading.Lock()
         self._is_ready = False
         self._queries = 0
-        configuration = {
-            "files": {alias: str(path) for alias, path in files.items()},
-            "memory_limit": limits.memory,
-            "max_temp_directory_size": limits.temporary_files,
-            "temp_directory": str(self.scratch),
-            "address_space": limits.address_space,
-        }
+        self.told: dict[str, Any] = {}
+        """What the process said when it was ready."""
         self.socket, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
         try:
@@ -70,15 +65,15 @@ class Worker:
                 [
                     sys.executable,
                     "-m",
-                    "tap.engines.duckdb_worker",
+                    self.program,
                     str(theirs.fileno()),
                     str(lifeline),
-                    json.dumps(configuration),
+                    json.dumps(self.configuration(limits)),
                 ],
                 pass_fds=(theirs.fileno(), lifeline),
                 stdin=subprocess.DEVNULL,
                 cwd=ROOT,
-                env=_environment(),
+                env=self.environment(),
                 process_group=0,  # Ctrl-C is for the master, whose end the lifeline tells
             )
         except OSError as error:
@@ -88,6 +83,20 @@ class Worker:
         finally:
             theirs.close()
             os.close(lifeline)
+
+    def configuration(self, limits: Limits) -> dict[str, Any]:
+        """What the process is told on its command line, which all users of the machine may read."""
+        return {
+            "files": {alias: str(path) for alias, path in self.files.items()},
+            "memory_limit": limits.memory,
+            "max_temp_directory_size": limits.temporary_files,
+            "temp_directory": str(self.scratch),
+            "address_space": limits.address_space,
+        }
+
+    def environment(self) -> dict[str, str]:
+        """The process's whole environment."""
+        return _environment()
 
     def ready(self) -> None:
         """Wait until queries can be sent.
@@ -109,6 +118,7 @@ class Worker:
             self.kill()
             reason = json.loads(payload).get("message", "")
             raise StartFailed("The query engine could not open the archive.") from RuntimeError(reason)
+        self.told = json.loads(payload) if payload else {}
         self._is_ready = True
 
     def begin(self) -> None:

@@ -46,14 +46,15 @@ _SERIALIZATIONS = {"tabledata": TABLEDATA, "binary": BINARY, "binary2": BINARY2}
 def writer(name_or_mime: str) -> Format:
     """The format of a short name or media type, whatever its case, blanks and further parameters.
 
-    `application/x-votable+xml` takes `serialization` and `version` (1.4 or 1.5).
+    `application/x-votable+xml` takes `serialization` and `version` (1.4 or 1.5), `text/csv` takes `header` (RFC 4180).
 
     Raises
     ------
     UsageError
         If there is none; the message lists the short names.
     """
-    wanted = name_or_mime.strip().lower().replace(" ", "")
+    # In a URL an unescaped + is a blank, and many clients forget to escape it.
+    wanted = name_or_mime.strip().lower().replace("x-votable xml", "x-votable+xml").replace(" ", "")
     if not wanted:
         return DEFAULT
     if wanted in XML_TYPES:  # for viewers that show XML and know no VOTable
@@ -72,6 +73,8 @@ def writer(name_or_mime: str) -> Format:
             hint=f"It has {names}.",
             field="RESPONSEFORMAT",
         )
+    if isinstance(found, CSV) and parameters.get("header") == "absent":
+        return replace(found, header=False, mime="text/csv;header=absent;charset=utf-8")
     return found
 
 

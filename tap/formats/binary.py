@@ -119,13 +119,17 @@ def _part(array: pa.Array, column: Column, null: int | None) -> Part:
     count = len(array)
     if column.datatype in ("char", "unicodeChar"):
         return _string(array, column)
-    if column.datatype == "boolean":
-        truth = pc.if_else(array, 84, 70)  # T, F
-        values = pc.fill_null(truth, 63).to_numpy(zero_copy_only=False).astype(np.uint8)  # ?
-        return Part(values.reshape(count, 1))
     if pa.types.is_list(array.type):
         return _list(array, column)
+    if column.datatype == "boolean":
+        return Part(_truth(array).reshape(count, 1))
     return Part(_view(scalars(array, column, null).astype(BIG_ENDIAN[column.datatype]), count))
+
+
+def _truth(array: pa.Array) -> Bytes:
+    """T, F and ? of truth values."""
+    letters = pc.fill_null(pc.if_else(array, 84, 70), 63)
+    return letters.to_numpy(zero_copy_only=False).astype(np.uint8)
 
 
 def scalars(array: pa.Array, column: Column, null: int | None) -> npt.NDArray[np.generic]:
@@ -189,15 +193,17 @@ def utf16(array: pa.Array) -> tuple[npt.NDArray[np.int64], Bytes]:
 def _list(array: pa.Array, column: Column) -> Part:
     count = len(array)
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    dtype = np.dtype(BIG_ENDIAN[column.datatype])
-    elements = scalars(array.flatten(), column, None).astype(dtype)
+    dtype = np.dtype(BIG_ENDIAN.get(column.datatype, "u1"))
+    flat = array.flatten()
+    elements = _truth(flat) if column.datatype == "boolean" else scalars(flat, column, None).astype(dtype)
     data = np.ascontiguousarray(elements).view(np.uint8)
     fixed = fixed_length(column)
     if fixed is None:
         return Part(_view(lengths.astype(">i4"), count), lengths * dtype.itemsize, data)
     if len(elements) == fixed * count:
         return Part(data.reshape(count, -1))
-    block = np.full((count, fixed), np.nan if dtype.kind == "f" else 0, dtype)
+    missing = np.nan if dtype.kind == "f" else ord("?") if column.datatype == "boolean" else 0
+    block = np.full((count, fixed), missing, dtype)
     present = np.arange(fixed) < np.minimum(lengths, fixed)[:, None]
     starts = np.cumsum(lengths) - lengths
     block[present] = elements[(starts[:, None] + np.arange(fixed))[present]]

@@ -62,6 +62,9 @@ def _values(array: pa.Array) -> pa.Array:
         return pc.binary_join_element_wise('"', _escaped(array), '"', "")
     if pa.types.is_list(array.type):
         written = pc.replace_substring(text(array, NUMBERS), pattern=" ", replacement=",")
+        if pa.types.is_floating(array.type.value_type):
+            for _ in "ab":  # twice, since neighbours share a comma
+                written = pc.replace_substring_regex(written, pattern="(^|,)-0(,|$)", replacement=r"\1-0.0\2")
         return pc.binary_join_element_wise("[", written, "]", "")
     written = text(array, NUMBERS)
     if pa.types.is_floating(array.type):  # "-0" would be read as an integer, which has no sign at zero

@@ -17,6 +17,7 @@ STYLE = (
     "body{font:14px sans-serif;margin:1.5em}table{border-collapse:collapse}"
     "th,td{border:1px solid #ccc;padding:.2em .5em;text-align:left;vertical-align:top}"
     "th{background:#eee;position:sticky;top:0}th small{font-weight:normal;color:#555}"
+    ".rows{overflow:auto;max-height:80vh}dt{font-weight:bold}dd{margin:0 0 .7em 1em}dd pre{margin:0}"
     "td{white-space:nowrap}.notice{background:#fff3cd;padding:.5em}"
     "td.n{text-align:right;font-variant-numeric:tabular-nums}pre{white-space:pre-wrap}"
 )
@@ -53,13 +54,13 @@ class HTML:
             '<title>Query result</title><link rel="icon" href="data:,">'
             f"<style>{STYLE}</style></head>"
             f"<body>\n<h1>Query result</h1>\n{notice}"
-            f"<table><thead><tr>{heads}</tr></thead><tbody>\n"
+            f'<div class="rows" tabindex="0"><table><thead><tr>{heads}</tr></thead><tbody>\n'
         ).encode()
         for batch in batches:
             if batch.num_rows:
                 yield _html_rows(batch, columns)
         cut = "<p>The result was cut at MAXREC.</p>" if info.overflow() else ""
-        yield f"</tbody></table>\n{cut}<h2>Origin</h2><dl>{facts}</dl>\n</body></html>\n".encode()
+        yield f"</tbody></table></div>\n{cut}<h2>Origin</h2><dl>{facts}</dl>\n</body></html>\n".encode()
 
 
 def _html_rows(batch: pa.RecordBatch, columns: Sequence[Column]) -> bytes:

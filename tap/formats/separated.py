@@ -23,12 +23,14 @@ class CSV:
     aliases: tuple[str, ...] = ("text/csv",)
     ivo_id: str = ""
     streams: bool = True
+    header: bool = True
 
     def write(
         self, columns: Sequence[Column], batches: Iterable[pa.RecordBatch], info: ResultInfo
     ) -> Iterator[bytes]:
         names = self.quoted(pa.array([column.name for column in columns], pa.string()))
-        yield (",".join(names.to_pylist()) + "\r\n").encode()
+        if self.header:
+            yield (",".join(names.to_pylist()) + "\r\n").encode()
         for batch in batches:
             if batch.num_rows:
                 yield self._lines(batch)

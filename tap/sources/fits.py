@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,12 +27,23 @@ def _table(hdus: Any) -> Any:
     return found
 
 
-def open_source(path: Path) -> Source:
-    """The first table of a FITS file (compressed files are unpacked in memory)."""
+def _opened(given: Path | bytes) -> Any:
     from astropy.io import fits
 
-    with warnings.catch_warnings(), fits.open(path, memmap=True) as hdus:
+    if isinstance(given, bytes):
+        return fits.open(io.BytesIO(given), memmap=False, logical_as_bytes=True)
+    return fits.open(given, memmap=True, logical_as_bytes=True)
+
+
+def open_source(given: Path | bytes) -> Source:
+    """The first table of a FITS file, or of one's content (compressed files are unpacked in memory)."""
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        return _source(given)
+
+
+def _source(given: Path | bytes) -> Source:
+    with _opened(given) as hdus:
         hdu = _table(hdus)
         header = hdu.header
         columns = tuple(_column(hdu, number) for number in range(len(hdu.columns)))
@@ -40,19 +52,28 @@ def open_source(path: Path) -> Source:
         name = str(header.get("EXTNAME", ""))
 
     def batches() -> Iterator[pa.RecordBatch]:
-        with warnings.catch_warnings(), fits.open(path, memmap=True) as hdus:
+        with warnings.catch_warnings(), _opened(given) as hdus:
             warnings.simplefilter("ignore")
             data = _table(hdus).data
             for start in range(0, count, ROWS):
                 part = data[start : start + ROWS]
                 yield numbered(
                     [
-                        array_of(part.field(number), column, null)
+                        array_of(_stored(part, number, column), column, null)
                         for number, (column, null) in enumerate(zip(columns, nulls, strict=True))
                     ]
                 )
 
     return Source(columns, batches, name=name, rows=count)
+
+
+def _stored(part: Any, number: int, column: Column) -> Any:
+    """The values of a column; logicals by their letters, since astropy takes what is unknown for false."""
+    values = part.field(number)
+    plain = np.asarray(part)
+    if column.datatype == "boolean" and np.asarray(values).dtype.kind != "O":
+        return plain[(plain.dtype.names or ())[number]]
+    return values
 
 
 def _column(hdu: Any, number: int) -> Column:
@@ -68,6 +89,10 @@ def _column(hdu: Any, number: int) -> Column:
         "null": int(item.null) if item.null not in (None, "") and values.dtype.kind in "iu" else None,
     }
     xtype = str(header.get(f"TXTYP{key}", ""))
+    logical = str(item.format).lstrip("0123456789").startswith("L")
+    if logical:
+        size = int(np.prod(values.shape[1:])) if values.ndim > 1 else 1
+        return Column(item.name, "boolean", "" if size == 1 else str(size), xtype=xtype, **described)
     if values.dtype.kind in "SU":
         return Column(item.name, "char", "*", xtype=xtype, **described)
     if values.dtype.kind == "O":
@@ -92,6 +117,8 @@ def array_of(values: Any, column: Column, null: object = None) -> pa.Array:
         return pa.array(texts.tolist(), pa.string())
     target = arrow_type(column)
     plain = np.asarray(values)
+    if column.datatype == "boolean":
+        return _truth_values(plain, target)
     if pa.types.is_list(target):
         if plain.dtype.kind == "O":
             return pa.array([np.asarray(row).ravel().tolist() for row in plain], target)
@@ -102,3 +129,17 @@ def array_of(values: Any, column: Column, null: object = None) -> pa.Array:
     native = plain.astype(plain.dtype.newbyteorder("=")).reshape(len(plain))
     mask = native == null if null not in (None, "") and native.dtype.kind in "iu" else None
     return pa.array(native, mask=mask).cast(target)
+
+
+def _truth_values(values: Any, target: pa.DataType) -> pa.Array:
+    """Logicals by their letters: anything but T and F is unknown (FITS 4.0, section 7.3.3.1)."""
+
+    def known(letters: Any) -> list[bool | None]:
+        if letters.dtype.kind == "b":  # out of the heap
+            return list(letters.ravel().tolist())
+        codes = np.ascontiguousarray(letters).view(np.uint8).ravel().tolist()
+        return [{84: True, 70: False}.get(code) for code in codes]
+
+    if pa.types.is_list(target):
+        return pa.array([known(row) for row in values], target)
+    return pa.array(known(values), target)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gateway.vo.columns import Column
@@ -16,21 +17,59 @@ from tap.arrowtypes import column_of
 from tap.sources.base import ROWS, Source, numbered
 
 VOPARQUET = b"IVOA.VOTable-Parquet.content"
+LARGEST = 1 << 30
+"""Bytes beyond which nobody counts."""
 _KEYS = ("unit", "ucd", "utype", "xtype", "description")
 
 
-def open_source(path: Path) -> Source:
-    """A Parquet file; nested columns other than lists of numbers become text."""
-    file = pq.ParquetFile(path)
+def _opened(given: Path | bytes) -> pq.ParquetFile:
+    return pq.ParquetFile(io.BytesIO(given) if isinstance(given, bytes) else given)
+
+
+def open_source(given: Path | bytes) -> Source:
+    """A Parquet file, or one's content; nested columns other than lists of numbers become text."""
+    file = _opened(given)
     schema = file.schema_arrow
     described, description = _voparquet(schema.metadata or {})
     columns = tuple(_column(field, described.get(field.name)) for field in schema)
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=ROWS):
+        for batch in _opened(given).iter_batches(batch_size=ROWS):
             yield numbered([_plain(array) for array in batch.columns])
 
     return Source(columns, batches, description=description, rows=file.metadata.num_rows)
+
+
+def unpacked_size(content: bytes) -> int:
+    """About how many bytes the values of a Parquet file take in memory; its own size says nothing of that.
+
+    Strings are read as indices into the dictionaries that the file keeps of them, lists are counted by their elements.
+    """
+    file = pq.ParquetFile(io.BytesIO(content))
+    metadata = file.metadata
+    values = [
+        metadata.row_group(group).column(number).num_values
+        for group in range(metadata.num_row_groups)
+        for number in range(metadata.num_columns)
+    ]
+    total = 8 * sum(max(count, 0) for count in values)
+    texts = [
+        field.name
+        for field in file.schema_arrow
+        if pa.types.is_dictionary(field.type)
+        or pa.types.is_string(field.type)
+        or pa.types.is_binary(field.type)
+    ]
+    if not texts or total > LARGEST:
+        return total
+    packed = pq.ParquetFile(io.BytesIO(content), read_dictionary=texts)
+    for batch in packed.iter_batches(batch_size=ROWS, columns=texts):
+        for array in batch.columns:
+            lengths = pc.binary_length(array.dictionary).take(array.indices)
+            total += pc.sum(lengths.cast(pa.int64())).as_py() or 0
+        if total > LARGEST:
+            break
+    return total
 
 
 def _plain(array: pa.Array) -> pa.Array:

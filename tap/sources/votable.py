@@ -396,16 +396,21 @@ def _astropy_array(column: Column, values: np.ma.MaskedArray[Any, Any]) -> tuple
         return column, pa.array(texts, pa.string())
     target = arrow_type(column)
     if pa.types.is_list(target):
-        rows = [
-            None if value is None else np.ma.filled(np.ma.asarray(value), 0).ravel().tolist()
-            for value in values
-        ]
-        return column, pa.array(rows, target)
+        return column, pa.array([None if value is None else _elements(value) for value in values], target)
     mask = np.ma.getmaskarray(values)
     plain = np.ma.getdata(values)
     if mask.ndim > 1:
         plain, mask = plain.reshape(len(values)), mask.reshape(len(values))
     return column, pa.array(plain.astype(target.to_pandas_dtype()), target, mask=mask)
+
+
+def _elements(value: Any) -> list[Any]:
+    """The elements of an array cell. astropy masks NaN, which is a number like any other here."""
+    data = np.ma.getdata(value).ravel()
+    if data.dtype.kind == "f":
+        return data.tolist()  # type: ignore[no-any-return]
+    mask = np.ma.getmaskarray(value).ravel()
+    return [None if hidden else item for item, hidden in zip(data.tolist(), mask.tolist())]
 
 
 def _text(value: Any) -> str:

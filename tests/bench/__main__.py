@@ -8,15 +8,18 @@ catalogue between runs (default ./var/bench).
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from tests.bench import compiling
+from tests.bench.table import Part, lines
 from tests.support.live import REPOSITORY, Gateway
 
 HOME = Path(os.environ.get("VOGATE_BENCH_HOME", REPOSITORY / "var" / "bench"))
@@ -40,7 +43,7 @@ def publish(folder: Path) -> None:
     from tap import archive, publish
     from tap.arrowtypes import column_of
 
-    if {"bench", "ivoa"} <= set(archive.current().files):
+    if {"bench", "ivoa"} <= archive.current().stored:
         return
     print("publishing", flush=True)
     rows = pq.read_table(folder / "catalogue.parquet")
@@ -56,46 +59,26 @@ def publish(folder: Path) -> None:
     publish.publish_schema(replace(schema, tables=(obscore,)), {"obscore": rows})
 
 
-def measure(gateway: Gateway, folder: Path, only: str) -> dict[str, Any]:
+def measure(gateway: Gateway, folder: Path, only: str, load_seconds: float) -> dict[str, Part]:
     assert gateway.process is not None
     command = [
         sys.executable, str(SHARED / "tap_bench.py"), "--url", f"{gateway.url}/tap", "--table", TABLE,
-        "--upload", str(folder / "upload_10k.vot"), "--only", only, "--load-seconds", "8",
+        "--upload", str(folder / "upload_10k.vot"), "--only", only, "--load-seconds", str(load_seconds),
         "--watch", f"gateway={gateway.process.pid}",
     ]  # fmt: skip
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    result: dict[str, Any] = json.loads(done.stdout)
+    result: dict[str, Part] = json.loads(done.stdout)["results"]
     return result
-
-
-def _number(result: dict[str, Any], *path: str) -> float | None:
-    value: Any = result
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value if isinstance(value, int | float) else None
-
-
-# What is measured: label, path in the client's document, unit, DaCHS on the same machine, our target.
-ROWS: list[tuple[str, tuple[str, ...], str, str, str]] = [
-    ("cone 1 deg, one client, p50", ("load_cone_1.0deg_1_clients", "p50_ms"), "ms", "44", "6"),
-    ("cone 1 deg, 8 clients", ("load_cone_1.0deg_8_clients", "requests_per_s"), "/s", "24", "250"),
-    ("cone 1 deg, 32 clients", ("load_cone_1.0deg_32_clients", "requests_per_s"), "/s", "22", "250"),
-    ("dump BINARY2", ("dump_binary2", "rows_per_s"), "rows/s", "151000", "2000000"),
-    ("dump TABLEDATA", ("dump_tabledata", "rows_per_s"), "rows/s", "113000", "1000000"),
-    ("dump CSV", ("dump_csv", "rows_per_s"), "rows/s", "144000", "1000000"),
-    ("dump FITS", ("dump_fits", "rows_per_s"), "rows/s", "155000", "2000000"),
-    ("10k positions x 1M", ("xmatch_10k_contains", "median_ms"), "ms", "947", "95"),
-    ("INTERSECTS 1 deg on 200k", ("obscore_intersects_1deg", "median_ms"), "ms", "38", "15"),
-    ("INTERSECTS 30 deg on 200k", ("obscore_intersects_30deg", "median_ms"), "ms", "307", "60"),
-    ("async: POST to COMPLETED", ("async_single", "post_to_completed_wait_ms"), "ms", "1050", "50"),
-    ("50 async jobs", ("async_many", "jobs_per_minute"), "/min", "45", "2000"),
-]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", default="meta,cone,agg,obscore,upload,async,load,dump")
-    parser.add_argument("--json", default="", help="also write the client's document here")
+    parser.add_argument("--load-seconds", type=float, default=8)
+    parser.add_argument("--json", default="", help="also write the client's documents here, by engine")
+    parser.add_argument(
+        "--engine", choices=["duckdb", "postgres", "both"], default="duckdb", help="where the archive is"
+    )
     args = parser.parse_args()
     if not SHARED.is_dir():
         print(f"{SHARED} is not there; set VOGATE_SHARED to the folder that holds bench/", file=sys.stderr)
@@ -110,24 +93,43 @@ def main() -> int:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
+    results = {}
+    for engine in ("duckdb", "postgres") if args.engine == "both" else (args.engine,):
+        with archive_in(engine) as url:
+            results[engine] = measured(url, args)
+    if args.json:
+        Path(args.json).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    for engine, result in results.items():
+        print(f"\nengine: {engine}", *lines(result), sep="\n")
+    return 0
+
+
+@contextlib.contextmanager
+def archive_in(engine: str) -> Iterator[str]:
+    """Have this process's archive in an engine; gives PostgreSQL's address, whose data are kept between runs."""
+    from django.test import override_settings
+
+    from tests.tap import postgres
+
+    if engine == "duckdb":
+        with override_settings(VOGATE_TAP_DATABASE=""):
+            yield ""
+        return
+    with postgres.server(HOME / "postgres", "shared_buffers=512MB") as server:
+        url = postgres.database(server, "bench", keep=True)
+        with override_settings(VOGATE_TAP_DATABASE=url):
+            yield url
+
+
+def measured(url: str, args: argparse.Namespace) -> dict[str, Part]:
+    """What the client finds; `url` is that of the archive in PostgreSQL."""
     publish(HOME / "catalogue")
     since = time.monotonic()
-    with Gateway(HOME).start() as gateway:
+    with Gateway(HOME, environment={"TAP_DATABASE_URL": url}).start() as gateway:
         print(f"serving after {time.monotonic() - since:.1f} s", flush=True)
-        result = measure(gateway, HOME / "catalogue", args.only)
-    if args.json:
-        Path(args.json).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(f"{'what':32}{'here':>14} {'unit':8}{'DaCHS 2.7':>12}{'target':>12}")
-    for label, path, unit, peer, target in ROWS:
-        value = _number(result, *path)
-        shown = "-" if value is None else f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
-        print(f"{label:32}{shown:>14} {unit:8}{peer:>12}{target:>12}")
-    failed = {
-        name: part["error"] for name, part in result.items() if isinstance(part, dict) and part.get("error")
-    }
-    for name, error in failed.items():
-        print(f"{name}: {error}")
-    return 0
+        result = measure(gateway, HOME / "catalogue", args.only, args.load_seconds)
+    result["compile"] = compiling.measure(TABLE)
+    return result
 
 
 if __name__ == "__main__":

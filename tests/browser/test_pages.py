@@ -15,6 +15,8 @@ pytestmark = [pytest.mark.chromium, pytest.mark.slow, pytest.mark.xdist_group("l
 PAGES = [
     "home", "search", "results", "observation", "tools", "tool", "jobs",
     "counts_map", "spectrum", "light_curve", "view", "sign-in", "sign-up", "tap", "missing",
+    "tables", "table", "rows",
+    "tap-examples", "activity", "replay", "reset",
 ]  # fmt: skip
 
 
@@ -33,7 +35,14 @@ def path_of(name: str, visitor: Visitor) -> str:
         "sign-in": "/account/login/",
         "sign-up": "/account/signup/",
         "tap": "/tap",
+        "tables": "/tap/tables",
+        "table": "/tap/tables/ivoa.obscore",
+        "rows": "/tap/sync?LANG=ADQL&QUERY=SELECT+TOP+5+*+FROM+ivoa.obscore&RESPONSEFORMAT=html",
         "missing": "/no/such/page/",
+        "tap-examples": "/tap/examples",
+        "activity": visitor.jobs["spectrum"].replace("/jobs/", "/provenance/activity/"),
+        "replay": visitor.jobs["spectrum"] + "replay/",
+        "reset": "/account/password/reset/",
     }[name]
 
 

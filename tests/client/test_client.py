@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -160,3 +161,33 @@ def test_the_folder_can_be_copied_and_needs_nothing_else(tmp_path, live_gateway)
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 4
+
+
+def test_a_gateway_gives_the_client_away_as_a_package(tmp_path, live_gateway):
+    def python(*arguments: str) -> str:
+        environment = {"PATH": os.defpath, "HOME": str(tmp_path), "VOGATE_URL": live_gateway.url}
+        done = subprocess.run(
+            [str(tmp_path / "venv" / "bin" / "python"), *arguments], capture_output=True, text=True,
+            timeout=120, cwd=tmp_path, env=environment,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    python(
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-index",
+        "--find-links",
+        f"{live_gateway.url}/client/",
+        "vogate-client",
+    )
+    assert int(python("-c", "from vogate_client import Gateway; print(len(Gateway().tools()))")) >= 4
+    listed = subprocess.run(
+        [tmp_path / "venv" / "bin" / "vogate-client", "tools", "--url", live_gateway.url],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "event_summary@1.0" in listed.stdout
+    python("-m", "pip", "check")

@@ -31,6 +31,20 @@ def test_the_fitted_spectrum_is_the_simulated_one(spectrum, simulated):
     assert amplitude["unit"] == "cm-2 s-1 TeV-1"
 
 
+def test_a_log_parabola_finds_no_curvature_where_there_is_none(spectrum, simulated, tmp_path):
+    """It has the power law within it: it fits as well or better, by little, with a curvature that agrees with zero."""
+    inputs = {"observations": [simulated[CRAB]]}
+    curved = runs.run(tmp_path / "run", "spectrum", inputs, model="log-parabola", ogip="none").json(
+        "spectrum.json"
+    )
+    found = {p["name"]: p for p in curved["model"]["parameters"]}
+    assert abs(found["beta"]["value"]) < 3 * found["beta"]["error"] < 1.5
+    straight = spectrum.json("spectrum.json")["fit"]
+    assert curved["fit"]["dof"] == straight["dof"] - 1
+    assert straight["stat"] - 9 < curved["fit"]["stat"] <= straight["stat"] + 0.01
+    assert len(curved["model"]["curve"]["dnde"]) == len(curved["model"]["curve"]["energy"]) > 10
+
+
 def test_counts_agree_with_a_count_by_hand(spectrum, simulated):
     from astropy.coordinates import SkyCoord
 

@@ -18,14 +18,18 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 django.setup()
 
 from tests.drills.drill import Report, run  # noqa: E402
+from tests.tap.postgres import programs  # noqa: E402
 from tests.uws.cluster import PROGRAMS, why_not  # noqa: E402
 
 NEEDS = {"local": (), "celery": ("redis-server", "redis-cli"), "slurm": PROGRAMS}
+DATABASES = {"local": ("sqlite", "postgres"), "celery": ("postgres",), "slurm": ("sqlite",)}
+"""What each is drilled on, unless `--database` says otherwise."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make drills", description=__doc__)
     parser.add_argument("--executors", default=",".join(NEEDS))
+    parser.add_argument("--database", choices=["sqlite", "postgres"], help="instead of each executor's own")
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=20, help="kills per executor")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
@@ -39,16 +43,26 @@ def main() -> int:
         if reason:
             print(f"{executor}: left out, {reason}", flush=True)
             continue
-        folder = Path(tempfile.mkdtemp(prefix=f"vogate-drill-{executor}-"))
-        folder.chmod(0o755)
-        report = run(folder, executor, jobs=args.jobs, rounds=args.rounds, seed=args.seed)
-        reports.append(report)
-        show(report)
-        if report.verdict.good:
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
-            print(f"The state is kept in {folder}", flush=True)
+        for database in (args.database,) if args.database else DATABASES[executor]:
+            if database == "postgres" and programs() is None:
+                print(f"{executor} on postgres: left out, PostgreSQL is not installed", flush=True)
+                continue
+            reports.append(drill(executor, database, args))
     return 0 if all(report.verdict.good for report in reports) else 1
+
+
+def drill(executor: str, database: str, args: argparse.Namespace) -> Report:
+    """One drill; its state is kept if a job suffered."""
+    folder = Path(tempfile.mkdtemp(prefix=f"vogate-drill-{executor}-"))
+    folder.chmod(0o755)
+    report = run(folder, executor, jobs=args.jobs, rounds=args.rounds, seed=args.seed, database=database)
+    show(report)
+    if report.verdict.good:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        (folder / "verdict.txt").write_text(f"{report.verdict}\n{report.kills}\n")
+        print(f"The state is kept in {folder}", flush=True)
+    return report
 
 
 def show(report: Report) -> None:

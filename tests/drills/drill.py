@@ -51,7 +51,16 @@ class Watcher(threading.Thread):
             self.doubled |= {job for job, times in seen.items() if times > 1}
 
 
-def run(folder: Path, executor: str, *, jobs: int, rounds: int, seed: int, pause: float = 1.5) -> Report:
+def run(
+    folder: Path,
+    executor: str,
+    *,
+    jobs: int,
+    rounds: int,
+    seed: int,
+    database: str = "sqlite",
+    pause: float = 1.5,
+) -> Report:
     """Kill `rounds` victims under a load of `jobs` jobs.
 
     Parameters
@@ -63,7 +72,7 @@ def run(folder: Path, executor: str, *, jobs: int, rounds: int, seed: int, pause
     began = time.monotonic()
     watcher = Watcher()
     watcher.start()
-    with Stage(folder, executor, chance) as stage:
+    with Stage(folder, executor, chance, database) as stage:
         wanted = [load.draw(chance, number) for number in range(jobs)]
         feeder = threading.Thread(target=_feed, args=(stage, wanted), daemon=True)
         feeder.start()
@@ -77,7 +86,7 @@ def run(folder: Path, executor: str, *, jobs: int, rounds: int, seed: int, pause
         verdict, ended = judge(stage, wanted, watcher.doubled)
         log = stage.service.log()
     return Report(
-        executor,
+        f"{executor} on {database}",
         seed,
         stage.kills,
         Counter(job["phase"] for job in ended),

@@ -32,7 +32,7 @@ json.dump([
 """
 
 
-_TAKES_ATTEMPTS = ("worker", "Celery", "Celery process", "slurmctld", "slurmd")
+_TAKES_ATTEMPTS = ("worker", "Celery", "Celery process", "slurmctld", "slurmd", "PostgreSQL")
 """Whose death may truly cost an attempt: one that was not started yet, or that Slurm ended or forgot."""
 
 

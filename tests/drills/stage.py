@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from tests.support.postgres import Postgres
 from tests.uws.brokers import Redis, celery_site, start_celery
 from tests.uws.cluster import Cluster, slurm_site
 from tests.uws.service import Service
@@ -51,12 +52,16 @@ class Stage:
         `local`, `celery` or `slurm`.
     chance
         Decides who is killed.
+    database
+        `sqlite`, or `postgres`, which is a victim then.
     """
 
     folder: Path
     executor: str
     chance: random.Random
+    database: str = "sqlite"
     pieces: list[Piece] = field(default_factory=list)
+    postgres: Postgres | None = None
     redis: Redis | None = None
     cluster: Cluster | None = None
     hit: dict[str, list[str]] = field(default_factory=dict)
@@ -80,15 +85,21 @@ class Stage:
             self.redis.stop()
         if self.cluster is not None:
             self.cluster.stop()
+        if self.postgres is not None:
+            self.postgres.stop()
 
     def _service(self) -> Service:
+        settings, environment = LIMITS, {}
+        if self.database == "postgres":
+            self.postgres = Postgres().start()
+            environment["DATABASE_URL"] = self.postgres.url
         if self.executor == "celery":
             self.redis = Redis(self.folder / "redis").start()
-            return Service(self.folder, LIMITS + celery_site(self.redis))
+            settings += celery_site(self.redis)
         if self.executor == "slurm":
             self.cluster = Cluster(self.folder / "slurm").start()
-            return Service(self.folder, LIMITS + slurm_site(self.cluster))
-        return Service(self.folder, LIMITS)
+            settings += slurm_site(self.cluster)
+        return Service(self.folder, settings, environment)
 
     def _piece(self, name: str, start: Callable[[], subprocess.Popen[bytes]]) -> None:
         self.pieces.append(Piece(name, start, start()))
@@ -101,6 +112,8 @@ class Stage:
         found |= {"shepherd": self._kill_shepherd, "tool": self._kill_tool}
         if self.executor == "celery":
             found |= {"Celery process": self._kill_pool_process, "Redis": self._kill_redis}
+        if self.postgres is not None:
+            found["PostgreSQL"] = self._kill_postgres
         if self.executor == "slurm":
             found |= {name: partial(self._kill_daemon, name) for name in ("slurmctld", "slurmd")}
         return found
@@ -115,6 +128,13 @@ class Stage:
         assert self.redis is not None
         self.redis.kill()
         self.redis.start()
+        return ""
+
+    def _kill_postgres(self) -> str:
+        assert self.postgres is not None
+        self.postgres.kill()
+        time.sleep(self.chance.uniform(0.0, 1.0))
+        self.postgres.start()
         return ""
 
     def _kill_daemon(self, name: str) -> str:

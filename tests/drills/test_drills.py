@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,15 @@ from tests.uws.cluster import require_cluster
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("executor", ["local", "celery", "slurm"])
-def test_a_short_drill_costs_no_job(tmp_path: Path, executor: str):
+@pytest.mark.parametrize(
+    ("executor", "database"), [("local", "sqlite"), ("celery", "postgres"), ("slurm", "sqlite")]
+)
+def test_a_short_drill_costs_no_job(tmp_path: Path, executor: str, database: str):
     if executor == "celery":
         require("redis", "redis-server", "redis-cli")
     if executor == "slurm":
         require_cluster()
-        if not os.environ.get("VOGATE_LONG"):
-            pytest.skip("Slurm's own recovery takes minutes at times: VOGATE_LONG=1 waits for it")
-    report = run(tmp_path, executor, jobs=12, rounds=2, seed=7, pause=1.0)
+    report = run(tmp_path, executor, jobs=12, rounds=2, seed=7, pause=1.0, database=database)
     assert report.verdict.good, f"{report.verdict}\n{report.kills}\n{report.log[-4000:]}"
     assert sum(report.phases.values()) >= 12
     assert sum(report.kills.values()) == 2

@@ -4,57 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from gateway.bridge import FAST_CALLS, Bridge, Token
-
-
-def run(coroutine):
-    """`asyncio.run` in a thread of its own: in one process with browser tests, this one may have a loop already."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, coroutine).result()
-
-
-def scope(method="GET", path="/", query=b"", headers=()):
-    return {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "query_string": query,
-        "headers": list(headers),
-        "http_version": "1.1",
-        "client": ("127.0.0.1", 5),
-    }
-
-
-class Client:
-    """An ASGI peer: gives the body, keeps what is sent, can leave."""
-
-    def __init__(self, *blocks: bytes) -> None:
-        self.blocks = list(blocks) or [b""]
-        self.sent: list[dict] = []
-        self.left = asyncio.Event()
-
-    async def receive(self):
-        if self.blocks:
-            block = self.blocks.pop(0)
-            return {"type": "http.request", "body": block, "more_body": bool(self.blocks)}
-        await self.left.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message):
-        self.sent.append(message)
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(m.get("body", b"") for m in self.sent)
-
-    @property
-    def finished(self) -> bool:
-        last = self.sent[-1]
-        return last["type"] == "http.response.body" and not last.get("more_body")
+from tests.support.asgi import Client, run, scope
 
 
 def plain(environ, start_response):
@@ -210,24 +164,86 @@ def test_slow_requests_do_not_block_others():
     assert len(unfinished) == FAST_CALLS * 3
 
 
-def test_a_held_request_waits_without_a_thread_and_ends_with_its_client():
+def waiting(later):
+    """An application that puts its answer off, unless it has waited already."""
     calls = []
 
-    async def hold(method, path, query):
-        await asyncio.Event().wait()
+    def app(environ, start_response):
+        calls.append(environ["vogate.token"].waited)
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3"), ("X-A", "b")])
+        if not environ["vogate.token"].waited:
+            environ["vogate.token"].later = later
+        return Streamed([b"now"])
+
+    return app, calls
+
+
+def test_an_answer_that_comes_later_keeps_the_head_and_no_thread():
+    release = asyncio.Event()
+
+    async def later(token):
+        await release.wait()
+        return b"later"
+
+    async def main():
+        app, calls = waiting(later)
+        bridge = Bridge(app)
+        clients = [Client() for _ in range(200)]  # more than there are threads
+        requests = [asyncio.ensure_future(bridge(scope(), c.receive, c.send)) for c in clients]
+        while len(calls) < len(clients):
+            await asyncio.sleep(0.01)
+        assert not any(client.sent for client in clients)
+        release.set()
+        await asyncio.wait_for(asyncio.gather(*requests), 20)
+        return clients
+
+    for client in run(main()):
+        assert (client.status, client.body) == (200, b"later")
+        assert client.headers == {b"content-type": b"text/plain", b"content-length": b"5", b"x-a": b"b"}
+
+
+def test_a_view_that_is_asked_once_more_answers_then():
+    async def later(token):
+        return None
+
+    app, calls = waiting(later)
+    client = Client()
+    run(Bridge(app)(scope(), client.receive, client.send))
+    assert (client.body, calls) == (b"now", [False, True])
+
+
+def test_an_error_is_not_put_off():
+    async def later(token):
+        return b"never"
+
+    def app(environ, start_response):
+        environ["vogate.token"].later = later
+        start_response("403 Forbidden", [])
+        return [b"no"]
+
+    client = Client()
+    run(Bridge(app)(scope(), client.receive, client.send))
+    assert (client.status, client.body) == (403, b"no")
+
+
+def test_a_request_that_waits_ends_with_its_client():
+    async def later(token):
+        gone = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        token.on_leave(lambda: loop.call_soon_threadsafe(gone.set))
+        await gone.wait()
 
     async def main():
         client = Client()
-        bridge = Bridge(lambda e, s: calls.append(e), hold)
-        request = asyncio.ensure_future(bridge(scope(query=b"WAIT=60"), client.receive, client.send))
+        app, calls = waiting(later)
+        request = asyncio.ensure_future(Bridge(app)(scope(), client.receive, client.send))
         await asyncio.sleep(0.05)
         client.left.set()
         await asyncio.wait_for(request, 10)
-        return client
+        return client, calls
 
-    client = run(main())
-    assert client.sent == []
-    assert calls == []
+    client, calls = run(main())
+    assert (client.sent, calls) == ([], [False])
 
 
 def test_a_token_calls_back_at_once_when_the_client_has_already_left():

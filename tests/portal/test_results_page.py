@@ -13,7 +13,7 @@ from django.test import Client
 
 from gateway.portal.models import SavedQuery
 from tap import service
-from tap.engines.pool import TimeLimit
+from tap.engines.base import TimeLimit
 from tests.portal import archive_builders
 from tests.portal.archive_builders import COLLECTION, did_of
 from tests.portal.archive_fixtures import archive, offline, published  # noqa: F401

@@ -15,7 +15,7 @@ from tests.conftest import require
 from tests.portal.job_builders import full_job
 from tests.portal.job_fixtures import tools  # noqa: F401
 from tests.support.browser import DESKTOP, Watch, watched_page
-from tests.support.samp import SampDesk, hub_is_running, wait_for
+from tests.support.samp import SampDesk, send, wait_for
 from uws.models import Job
 
 # One hub per machine: these tests must not run beside each other.
@@ -27,20 +27,6 @@ pytestmark = [
 ]
 
 WAIT_MS = 20_000
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampDesk]:
-    require("samp", "jsamp")
-    if hub_is_running():
-        pytest.skip("another SAMP hub holds the web profile's port 21012")
-    found = SampDesk(tmp_path_factory.mktemp("samp"))
-    try:
-        found.start_hub()
-        found.start_snooper()
-        yield found
-    finally:
-        found.stop()
 
 
 @pytest.fixture
@@ -62,16 +48,6 @@ def watch(live_server: Any, chromium: Any, job: Job) -> Iterator[Watch]:
         found.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         found.open(job.page_url)
         yield found
-
-
-def send(watch: Watch, button: str, client: str) -> str:
-    """Choose a receiver in the menu of a send button; what the page says of it in the end."""
-    page = watch.page
-    page.locator(button).click()
-    page.get_by_role("menuitem", name=client).click(timeout=WAIT_MS)
-    status = page.locator("#samp-status")
-    status.filter(has_not_text="Sending").filter(has_text=".").wait_for(timeout=WAIT_MS)
-    return str(status.inner_text())
 
 
 def without_cookies(url: str) -> bytes:
@@ -145,7 +121,7 @@ def test_the_menu_is_used_with_the_keyboard(desk: SampDesk, watch: Watch):
 
 
 def test_topcat_takes_the_tables(desk: SampDesk, watch: Watch):
-    require("samp", "topcat", "xvfb-run")
+    require("samp", "topcat", "Xvfb")
     desk.start_topcat()
     watch.page.get_by_label("Tick flux.vot to send it").check()
     watch.page.get_by_label("Tick events.fits to send it").check()

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+OWN = ("DATA", "DATABASE_URL", "TAP_DATABASE_URL", "TAP_QUERY_DATABASE_URL", "VOGATE_BASE_URL")
+"""What a developer has exported for a gateway of his own."""
 START_SECONDS = 60
 STOP_SECONDS = 30
 
@@ -42,7 +44,7 @@ class Gateway:
 
     def env(self) -> dict[str, str]:
         """The environment of every process of this gateway."""
-        kept = {k: v for k, v in os.environ.items() if k not in ("DATA", "DATABASE_URL", "VOGATE_BASE_URL")}
+        kept = {k: v for k, v in os.environ.items() if k not in OWN}
         return kept | {"VOGATE_HOME": str(self.home)} | self.environment
 
     def vogate(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:

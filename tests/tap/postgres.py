@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -11,9 +12,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 import psycopg2
 import pytest
+from psycopg2.extensions import parse_dsn
 
 USERS = ("postgres", "nobody")
 """Who runs the server where the tests are root, which PostgreSQL refuses to be."""
@@ -38,7 +41,7 @@ def required() -> Path:
     pytest.skip(message)
 
 
-def _as_user(folder: Path) -> list[str]:
+def as_user(folder: Path) -> list[str]:
     """What is put before a command to run it as an unprivileged user, who gets the folder."""
     if os.getuid() != 0:
         return []
@@ -55,20 +58,37 @@ def _group(user: str) -> str:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """A running server; gives the connection string of its superuser."""
+def server(kept: Path | None = None, *more: str) -> Iterator[str]:
+    """A running server; gives the connection string of its superuser.
+
+    Parameters
+    ----------
+    kept
+        Folder of its data, which stays; a temporary one without.
+    more
+        Further settings.
+    """
     place = required()
-    with tempfile.TemporaryDirectory(prefix="vogate-pg-", ignore_cleanup_errors=True) as name:
+    with contextlib.ExitStack() as stack:
+        if kept is None:
+            name = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="vogate-pg-", ignore_cleanup_errors=True)
+            )
+        else:
+            kept.mkdir(parents=True, exist_ok=True)
+            name = str(kept)
         folder = Path(name)
-        before = _as_user(folder)
+        before = as_user(folder)
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
         make = [*before, str(place / "initdb"), "-D", f"{name}/data", "-U", "tests", "-A", "trust", "-N"]
-        done = subprocess.run(
-            [*make, "-E", "UTF8"], cwd="/", env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
+        if not (folder / "data" / "PG_VERSION").exists():
+            done = subprocess.run(
+                [*make, "-E", "UTF8"], cwd="/", env=environment, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
         options = ["listen_addresses=", "fsync=off", "full_page_writes=off", "synchronous_commit=off"]
-        options += [f"unix_socket_directories={name}", "jit=off", "max_connections=20", "shared_buffers=64MB"]
+        options += [f"unix_socket_directories={name}", "jit=off", "max_connections=60", "shared_buffers=64MB"]
+        options += more
         command = [*before, str(place / "postgres"), "-D", f"{name}/data"]
         for option in options:
             command += ["-c", option]
@@ -87,6 +107,21 @@ def server() -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 process.kill()
             log.close()
+
+
+def database(url: str, name: str, template: str = "template1", *, keep: bool = False) -> str:
+    """A new database of a server, or with `keep` one that is there; its address as a URL."""
+    with contextlib.closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+            there = cursor.fetchone() is not None
+            if there and not keep:
+                cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            if not there or not keep:
+                cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    parts = parse_dsn(url)
+    return f"postgresql://{parts['user']}@/{name}?{urlencode({'host': parts['host']})}"
 
 
 def _await(url: str, process: subprocess.Popen[bytes]) -> None:

@@ -16,8 +16,10 @@ import pyarrow as pa
 import pytest
 
 from gateway.vo.errors import Busy, NotAvailable
-from tap.engines import pool as pool_module
-from tap.engines.pool import Answer, EngineError, Lane, Pool, QueryCancelled, TimeLimit
+from tap.engines import answer as answers
+from tap.engines import lanes
+from tap.engines.base import Answer, EngineError, Lane, QueryCancelled, TimeLimit
+from tap.engines.pool import Pool
 from tap.engines.worker import Limits
 from tests.support.shared import REPOSITORY
 
@@ -255,7 +257,7 @@ def test_a_full_pool_says_so(pool: Pool, files: dict[str, Path]) -> None:
 def test_a_slow_query_makes_room_for_a_quick_one(
     pool: Pool, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool_module, "PROMOTION", 0.0)
+    monkeypatch.setattr(lanes, "PROMOTION", 0.0)
     slow = run(pool, files, "SELECT a.n FROM s_demo.numbers a, s_demo.numbers b")
     assert rows(run(pool, files, "SELECT 2 AS two", patience=10)).to_pylist() == [{"two": 2}]
     assert slow.lane is Lane.LONG
@@ -265,7 +267,7 @@ def test_a_slow_query_makes_room_for_a_quick_one(
 def test_a_reader_that_takes_nothing_is_dropped(
     pool: Pool, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool_module, "STALL", 0.05)
+    monkeypatch.setattr(answers, "STALL", 0.05)
     answer = run(pool, files, "SELECT a.n, b.s FROM s_demo.numbers a, s_demo.numbers b")
     (pid,) = pool.processes()
     batches = iter(answer)
@@ -286,7 +288,7 @@ files = {"s_demo": Path(sys.argv[2])}
 list(pool.run("SELECT 1", 1, files, seconds=30))
 import threading
 threading.Thread(target=lambda: pool.run(sys.argv[3], 1, files, seconds=600), daemon=True).start()
-while len(pool.processes()) < 1 or not pool._running:
+while len(pool.processes()) < 1 or not pool.load()["running_short"]:
     time.sleep(0.01)
 pool.warm(1, files)
 while len(pool.processes()) < 2:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from gateway.vo.errors import Busy
-from tap.engines import pool as pool_module
-from tap.engines.pool import Pool, QueryCancelled
-from tap.engines.worker import Limits
+from tap.engines.base import QueryCancelled
+from tap.engines.pool import Pool
+from tap.engines.worker import Limits, Worker
 from tests.tap.test_engines import ENDLESS, files, rows, run
 
 __all__ = ["files"]  # the fixture
@@ -109,7 +109,7 @@ def test_a_worker_survives_a_result_that_is_not_read_to_its_end(pool: Pool, file
 def test_a_worker_that_does_not_listen_is_killed(
     pool: Pool, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool_module.Worker, "interrupt", lambda self: None)
+    monkeypatch.setattr(Worker, "interrupt", lambda self: None)
     rows(run(pool, files, "SELECT 1 AS a"))
     (worker,) = pool.processes()
     running = Background(pool, files)

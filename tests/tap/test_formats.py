@@ -446,7 +446,7 @@ def test_an_error_between_rows_breaks_any_other_format(name: str) -> None:
             "votable/b2",
             "application/x-votable+xml;serialization=BINARY2",
         ),
-        ("text/csv;header=absent", "csv", "text/csv;header=present;charset=utf-8"),
+        ("text/csv;header=absent", "csv", "text/csv;header=absent;charset=utf-8"),
         ("fits", "fits", "application/fits"),
         ("application/fits", "fits", "application/fits"),
         ("HTML", "html", "text/html;charset=utf-8"),
@@ -455,6 +455,27 @@ def test_an_error_between_rows_breaks_any_other_format(name: str) -> None:
 def test_formats_are_found_by_name_and_media_type(asked: str, name: str, mime: str) -> None:
     found = writer(asked)
     assert (found.name, found.mime) == (name, mime)
+
+
+@pytest.mark.parametrize(
+    ("asked", "mime"),
+    [
+        ("application/x-votable xml", "application/x-votable+xml"),
+        (
+            "Application/X-VOTable+XML; Serialization=BINARY2; version=1.5",
+            "application/x-votable+xml;serialization=BINARY2;version=1.5",
+        ),
+        ("text/csv; header=absent", "text/csv;header=absent;charset=utf-8"),
+        ("text/csv; header=present", "text/csv;header=present;charset=utf-8"),
+    ],
+)
+def test_parameters_of_media_types(asked: str, mime: str) -> None:
+    assert writer(asked).mime == mime
+
+
+def test_csv_without_a_header() -> None:
+    lines = document("csv").split(b"\r\n", 1)
+    assert document("text/csv;header=absent") == lines[1]
 
 
 @pytest.mark.parametrize(

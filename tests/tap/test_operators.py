@@ -68,5 +68,6 @@ def test_plans_are_for_operators(client: Client) -> None:
     client.force_login(get_user_model().objects.create_user("op", is_staff=True))
     plan = client.get("/tap/explain", query)
     assert plan.status_code == 200
-    assert '"s_syn"."main"."cat"' in plan.content.decode()
+    assert '"s_syn"."' in plan.content.decode()
+    assert re.search("(?i)scan", plan.content.decode().split("LIMIT", 1)[1])
     assert client.get("/tap/explain", {"QUERY": "SELECT nothing FROM syn.cat"}).status_code == 400

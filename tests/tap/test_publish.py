@@ -14,7 +14,7 @@ import pytest
 from gateway.vo.caller import ANONYMOUS
 from gateway.vo.columns import Column, Schema, Table
 from gateway.vo.errors import UsageError
-from tap import archive, service
+from tap import archive, postgres_setup, service
 from tap.publish import publish_schema, unpublish_schema
 from tests.tap import catalogue
 
@@ -53,9 +53,19 @@ def test_publishing_again_replaces_and_keeps_the_rest(empty_archive: Path) -> No
     assert [schema.name for schema in archive.current().schemas] == ["one", "two", "tap_schema"]
 
 
-def test_files_that_nobody_uses_are_removed(empty_archive: Path) -> None:
+def test_tables_that_nobody_uses_are_removed(empty_archive: Path, engine: str, settings) -> None:
     for value in range(5):
         publish_schema(*small("one", (value,)))
+    if engine == "postgres":
+        with (
+            postgres_setup.connected(settings.VOGATE_TAP_DATABASE) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(
+                "SELECT schemaname, count(*) FROM pg_tables WHERE schemaname ~ '^(s_|vogate_d)' GROUP BY 1"
+            )
+            assert dict(cursor.fetchall()) == {"s_one": 2, "s_tap_schema": 2 * 5}
+        return
     names = {path.name for path in empty_archive.glob("*.duckdb")}
     # Those of the version before stay for workers that are just starting.
     assert names == {"one-4.duckdb", "one-5.duckdb", "tap_schema-4.duckdb", "tap_schema-5.duckdb"}
@@ -154,11 +164,17 @@ def test_an_archive_without_anything_has_a_tap_schema(empty_archive: Path) -> No
     assert rows["table_name"].to_pylist()[:2] == ["tap_schema.schemas", "tap_schema.tables"]
 
 
-def test_an_archive_of_another_format_counts_as_empty(empty_archive: Path) -> None:
+def test_an_archive_of_another_format_counts_as_empty(empty_archive: Path, settings) -> None:
     publish_schema(*small())
     path = archive.manifest_path()
     raw = json.loads(path.read_text())
     path.write_text(json.dumps({**raw, "format": raw["format"] + 1}))
+    if settings.VOGATE_TAP_DATABASE:
+        with (
+            postgres_setup.connected(settings.VOGATE_TAP_DATABASE) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("UPDATE vogate.archive SET manifest = %s", (path.read_text(),))
     assert archive.current().schemas == ()
     assert publish_schema(*small("two")).version == raw["version"] + 1
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import gzip
 import io
 import threading
 import warnings
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from astropy.io.votable import parse_single_table
 from astropy.table import Table
+from astropy.time import Time
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from lxml import etree
 from pyvo.io.vosi import parse_capabilities, parse_tables
 from pyvo.io.vosi.endpoint import parse_availability
 
+from gateway.site import Downtime
 from tap import workers
 from tests.tap import catalogue
 
@@ -169,7 +173,7 @@ def test_closing_a_response_stops_its_query(client: Client) -> None:
     assert response.streaming
     next(iter(response.streaming_content))
     response.close()
-    assert workers.pool()._running == []
+    assert workers.engine().load()["running_short"] == 0
 
 
 class Token:
@@ -187,7 +191,7 @@ def test_a_client_that_leaves_ends_its_query(client: Client) -> None:
     slow = "SELECT COUNT(*) AS n FROM syn.cat AS a, syn.cat AS b, syn.cat AS c WHERE a.ra * b.ra * c.ra > 1"
     response = client.get("/tap/sync", {"QUERY": slow}, **{"vogate.token": Token()})
     assert "cancelled" in error_of(response)
-    assert workers.pool()._running == []
+    assert workers.engine().load()["running_short"] == 0
 
 
 def test_head(client: Client) -> None:
@@ -280,11 +284,32 @@ def test_availability(client: Client) -> None:
     assert found.upsince is not None
 
 
-def test_availability_says_what_is_wrong(client: Client, published_folder, settings, tmp_path) -> None:
+@pytest.mark.parametrize(("hours", "available"), [((1, 2), True), ((-1, 2), False), ((-2, -1), True)])
+def test_availability_announces_downtimes(client: Client, settings, hours, available) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    start, end = (now + timedelta(hours=hour) for hour in hours)
+    downtime = Downtime(start, end, "new disks")
+    settings.SITE = dataclasses.replace(settings.SITE, downtimes=(downtime,))
+    for path in ("/tap", "/datalink", "/provsap", "/scs/syn.cat"):
+        found = parse_availability(io.BytesIO(client.get(f"{path}/availability").content))
+        assert found.available is available, path
+        if end > now:
+            assert (found.downat, found.backat) == tuple(
+                Time(moment, format="datetime", scale="utc") for moment in (start, end)
+            )
+            assert found.notes == ["new disks"]
+        else:
+            assert found.downat is None
+
+
+def test_availability_says_what_is_wrong(client: Client, published_place, settings, tmp_path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
-    (broken / "manifest.json").write_text((published_folder / "manifest.json").read_text())
+    for path in published_place.folder.glob("manifest*.json"):
+        (broken / path.name).write_text(path.read_text())
     settings.VOGATE_ARCHIVE = broken
+    if published_place.database:
+        settings.VOGATE_TAP_DATABASE = f"postgresql://nobody@/none?host={broken}"
     found = parse_availability(io.BytesIO(client.get("/tap/availability").content))
     assert not found.available
     assert "archive" in found.notes[0]
@@ -322,7 +347,7 @@ def test_examples_are_well_formed_and_run(client: Client) -> None:
     tree = etree.fromstring(client.get("/tap/examples").content)
     (body,) = tree.findall("{*}body")
     assert body.get("vocab") == "http://www.ivoa.net/rdf/examples#"
-    found = body.findall("{*}div[@typeof='example']")
+    found = body.findall(".//{*}div[@typeof='example']")
     assert len({item.get("id") for item in found}) == len(found) > 1
     for item in found:
         assert item.get("resource") == f"#{item.get('id')}"
@@ -350,3 +375,24 @@ def test_a_base_url_behind_a_proxy_is_used(client: Client, settings) -> None:
     assert found[0].interfaces[0].accessurls[0].content == "https://archive.example.org/vo/tap"
     response = get(client, "SELECT TOP 1 link FROM syn.cat WHERE name = 'S 1'", RESPONSEFORMAT="csv")
     assert rows_of(response) == [["https://archive.example.org/vo/data/1"]]
+
+
+PEOPLE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_tables_have_pages_for_browsers(client: Client) -> None:
+    overview = client.get("/tap/tables", headers=PEOPLE)
+    assert "Accept" in overview.headers["Vary"]
+    page = overview.content.decode()
+    assert 'href="/tap/tables/syn.cat"' in page
+    assert f"{catalogue.ROWS:,}" in page
+    page = client.get("/tap/tables/syn.cat", headers=PEOPLE).content.decode()
+    assert "Positions are ra and dec" in page
+    assert "http://testserver/scs/syn.cat?RA=" in page
+    assert "/tap/tables/syn.cat/moc" in page
+    assert "2025SynAp...1....1X" in page
+    page = client.get("/tap/tables/syn.notes", headers=PEOPLE).content.decode()
+    assert 'href="/tap/tables/syn.cat"' in page
+    assert "/scs/" not in page
+    assert client.get("/tap/tables/syn.nothing", headers=PEOPLE).status_code == 404
+    assert client.get("/tap/tables", headers={"Accept": "*/*"}).headers["Content-Type"].startswith("text/xml")

@@ -23,7 +23,6 @@ from tests.support.live import free_port
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel")
 START_SECONDS = 30.0
 CPUS = 8
-RECONFIGURE_SECONDS = 5
 _CONF = """
 ClusterName=vogate
 SlurmctldHost={host}(127.0.0.1)
@@ -55,6 +54,7 @@ MessageTimeout=5
 SlurmdTimeout=30
 BatchStartTimeout=3
 MpiDefault=none
+Prolog={folder}/prolog
 SlurmdParameters=config_overrides
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=64000 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
@@ -85,6 +85,11 @@ class Cluster:
         self.folder, self.conf = folder, folder / "slurm.conf"
         for name in ("run", "state", "spool", "munge"):
             (folder / name).mkdir(parents=True, exist_ok=True)
+        self.hold = folder / "hold"
+        """While this file exists, jobs that begin get no further than slurmd's prolog."""
+        prolog = folder / "prolog"
+        prolog.write_text(f"#!/bin/sh\nwhile [ -e {self.hold} ]; do sleep 0.1; done\n")
+        prolog.chmod(0o755)
         self.host = platform.node().partition(".")[0]
         self.ports = free_port(), free_port()
         self.conf.write_text(
@@ -109,16 +114,8 @@ class Cluster:
         return self
 
     def _operate(self) -> None:
-        """What Slurm leaves to people, or does after minutes.
-
-        A node is drained when a killed slurmctld has forgotten that a job runs there; a job that was handed to a
-        slurmd just before its death counts as running until the node registers anew.
-        """
-        seconds = 0
+        """What Slurm leaves to people: a node is drained when a killed slurmctld has forgotten that a job runs there."""
         while not self._stopping.wait(1.0):
-            seconds += 1
-            if seconds % RECONFIGURE_SECONDS == 0:
-                self.run("scontrol", "reconfigure")
             if re.search("drain|down", self.run("sinfo", "--noheader", "--format=%T")):
                 self.run("scontrol", "update", f"NodeName={self.host}", "State=RESUME")
 
@@ -163,10 +160,15 @@ class Cluster:
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
 
-    def kill(self, name: str) -> None:
-        """kill -9; what it had started lives on."""
-        self.processes[name].kill()
-        self.processes[name].wait()
+    def kill(self, name: str, *, children: bool = False) -> None:
+        """kill -9; what it had started lives on, unless its children die with it."""
+        process = self.processes[name]
+        found = (
+            Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split() if children else ()
+        )
+        for pid in (process.pid, *map(int, found)):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
 
     def run(self, *command: str) -> str:
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
@@ -197,5 +199,5 @@ def slurm_site(cluster: Cluster, more: str = "") -> str:
     """Lines of a site.toml that send every tool to the cluster."""
     return (
         '[executors]\ndefault = "slurm"\n[executors.slurm]\n'
-        f'config = "{cluster.conf}"\npartition = "main"\nmemory_mb = 200\n{more}'
+        f'config = "{cluster.conf}"\npartition = "main"\nmemory_mb = 200\nstart_seconds = 15\n{more}'
     )

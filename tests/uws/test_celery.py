@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import require
 from tests.uws.brokers import Redis, celery_site, start_celery
+from tests.uws.endings import assert_nothing_is_left
 from tests.uws.service import Service
 
 pytestmark = pytest.mark.slow
@@ -133,3 +134,8 @@ def test_an_abort_reaches_a_job_on_celery(service, celery):
     service.until(lambda: not service.processes_of(url), "its processes have ended", 5)
     assert service.state(url)["phase"] == "ABORTED"
     assert urllib.parse.urlsplit(url).path.startswith("/uws/probe/async/")
+
+
+@pytest.mark.parametrize("way", ["abort", "timeout"])
+def test_no_process_outlives_an_abort_or_a_time_out(service, celery, way):
+    assert_nothing_is_left(service, way)

@@ -9,14 +9,32 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.uws.endings import assert_nothing_is_left
 from tests.uws.service import Service
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("service"), "[limits.anonymous]\nactive_jobs = 50\n")
+class WarmService(Service):
+    """One whose probe tool starts warm (`uws.warm`)."""
+
+    def start_worker(self, *options: str) -> subprocess.Popen[bytes]:
+        tool = self.site / "tools" / "probe.yaml"
+        if "warm:" not in tool.read_text():
+            tool.write_text(tool.read_text() + "warm: [decimal]\n")
+        loads = self.log().count("warm: decimal")
+        process = super().start_worker(*options)
+        self.until(lambda: self.log().count("warm: decimal") > loads, "the modules are loaded")
+        return process
+
+
+# What is particular to warm starts is in test_warm.py; all of this once more takes a minute.
+KINDS = [Service, WarmService] if os.environ.get("VOGATE_LONG") else [Service]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def service(request, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = request.param(tmp_path_factory.mktemp("service"), "[limits.anonymous]\nactive_jobs = 50\n")
     service.start_web()
     yield service
     service.stop()
@@ -143,3 +161,8 @@ def test_an_abort_of_a_job_without_worker_ends_its_processes_when_one_comes(serv
     service.start_worker()
     service.until(lambda: not service.processes_of(url), "its processes have ended")
     assert service.state(url)["phase"] == "ABORTED"
+
+
+@pytest.mark.parametrize("way", ["abort", "timeout"])
+def test_no_process_outlives_an_abort_or_a_time_out(service, worker, way):
+    assert_nothing_is_left(service, way)

@@ -13,9 +13,10 @@ from django.test import Client
 from lxml import etree
 
 from tests.support.shared import shared_folder
-from tests.uws.builders import make_job, work
-from uws import controller
+from tests.uws.builders import make_job, make_tools, work
+from uws import controller, logs
 from uws.models import Job, now
+from uws.tools import registry
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,6 +99,22 @@ def test_a_tool_is_reached_by_name_and_version_too(client):
     assert response.status_code == 303
     assert client.get(f"/uws/probe@1.0/async/{Job.objects.get().pk}").status_code == 200
     assert client.post("/uws/probe@9.9/async", {}).status_code == 404
+
+
+def test_a_deprecated_version_runs_and_says_so(client, schema, tmp_path):
+    folder = make_tools(tmp_path / "tools")
+    old = (folder / "probe.yaml").read_text().replace('version: "1.0"', 'version: "0.9"')
+    (folder / "old.yaml").write_text(f"{old}deprecated: Use 1.0.\n")
+    with registry.using(folder):
+        response = client.post("/uws/probe@0.9/async", {"PHASE": "RUN"})
+        job = work(Job.objects.get(pk=response["Location"].rpartition("/")[2]))
+        root = parse(client.get(f"/uws/probe@0.9/async/{job.pk}"))
+        current = parse(client.get(path(created(client))))
+    assert job.phase == "COMPLETED"
+    schema.assertValid(root)
+    assert root.findtext(f"{UWS}jobInfo/deprecated") == "Use 1.0."
+    assert "deprecated: Use 1.0." in logs.tail(job, 0)[0]
+    assert current.find(f"{UWS}jobInfo/deprecated") is None
 
 
 def test_files_come_as_parts_named_by_role_or_by_reference(client):

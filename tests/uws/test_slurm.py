@@ -9,11 +9,14 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.uws.cluster import Cluster, require_cluster, slurm_site
+from tests.uws.endings import assert_nothing_is_left
 from tests.uws.service import Service
+from uws.slurm_client import is_final
 
 pytestmark = pytest.mark.slow
 
@@ -106,10 +109,13 @@ def test_an_abort_reaches_a_running_and_a_waiting_job(service, worker, cluster):
     assert service.state(waiting)["phase"] == "ABORTED"
 
 
+@pytest.mark.parametrize("way", ["abort", "timeout"])
+def test_no_process_outlives_an_abort_or_a_time_out(service, worker, way):
+    assert_nothing_is_left(service, way)
+
+
 @pytest.mark.parametrize("victim", ["worker", "shepherd", "slurmctld", "slurmd"])
 def test_a_killed_piece_loses_no_job_and_doubles_none(service, worker, cluster, victim):
-    if victim.startswith("slurm") and not os.environ.get("VOGATE_LONG"):
-        pytest.skip("Slurm's own recovery takes minutes at times: VOGATE_LONG=1 waits for it")
     url = service.create(action="sleep", seconds=3)
     shepherd = service.shepherd(url)
     if victim == "shepherd":
@@ -122,7 +128,7 @@ def test_a_killed_piece_loses_no_job_and_doubles_none(service, worker, cluster, 
         cluster.kill(victim)
         time.sleep(0.5)
         cluster.start_daemon(victim)
-    state = service.ended(url, 150)
+    state = service.ended(url)
     # A daemon that is killed may forget the job or end it; the shepherd's own death always costs the attempt.
     allowed = {"worker": (1,), "shepherd": (2,)}.get(victim, (1, 2))
     assert state["phase"] == "COMPLETED", state["error"]
@@ -130,6 +136,49 @@ def test_a_killed_piece_loses_no_job_and_doubles_none(service, worker, cluster, 
     if state["attempt"] == 2:
         assert service.ticks(url, 1)[-1] < service.ticks(url, 2)[0]
     assert not service.processes_of(url)
+
+
+def test_a_job_that_slurmd_took_in_the_moment_of_its_death_is_submitted_again(service, worker, cluster):
+    """Slurm calls it RUNNING from then on; nothing of it was ever started."""
+    cluster.hold.touch()
+    url = service.create(action="write", text="again")
+    service.until(lambda: cluster.run("squeue", "--noheader", "--format=%T").strip() == "RUNNING", "it runs")
+    cluster.kill("slurmd", children=True)
+    cluster.hold.unlink()
+    cluster.start_daemon("slurmd")
+    state = service.ended(url)
+    assert (state["phase"], state["attempt"]) == ("COMPLETED", 1), state["error"]
+    assert "did not begin" in service.log()
+
+
+def test_an_attempt_that_dies_unseen_by_slurm_is_tried_again(service, worker, cluster):
+    """With slurmd, its step's daemon and the shepherd dead, nobody is left to tell slurmctld."""
+    url = service.create(action="sleep", seconds=1)
+    shepherd = service.shepherd(url)
+    cluster.kill("slurmd")
+    for pid in (int(Path(f"/proc/{shepherd}/stat").read_text().rpartition(")")[2].split()[1]), shepherd):
+        os.kill(pid, signal.SIGKILL)
+    cluster.start_daemon("slurmd")
+    state = service.ended(url)
+    assert (state["phase"], state["attempt"]) == ("COMPLETED", 2), state["error"]
+    assert service.ticks(url, 1)[-1] < service.ticks(url, 2)[0]
+    service.until(lambda: not cluster.run("squeue", "--noheader").strip(), "Slurm has nothing left")
+
+
+@pytest.mark.parametrize(
+    ("said", "final"),
+    [
+        ("Invalid partition name specified", True),
+        ("Requested node configuration is not available", True),
+        ("User's group not permitted to use this partition", True),
+        ("Unexpected missing socket error", False),
+        ("Socket timed out on send/recv operation", False),
+        ("Requested partition configuration not available now", False),
+        ("Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)", False),
+    ],
+)
+def test_only_a_refusal_is_one(said, final):
+    assert is_final(f"sbatch: error: Batch job submission failed: {said}") is final
 
 
 def test_a_job_made_while_slurm_is_away_runs_when_it_is_back(service, worker, cluster):

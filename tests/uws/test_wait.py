@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.core.wsgi import get_wsgi_application
 
+from gateway.bridge import Bridge
+from tests.support.asgi import Client, run, scope
 from tests.uws.builders import ANYBODY, make_job
-from uws import controller, wait
+from uws import controller, wait, xml
+from uws.models import Job, Rights
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -72,61 +76,119 @@ def test_a_job_that_has_ended_is_not_waited_for(client, sleeps):
     assert not taken
 
 
-def test_under_the_bridge_the_view_does_not_wait_again(client, sleeps, settings):
-    settings.VOGATE_HOLD = "uws.wait.hold"
-    taken = sleeps(lambda: None)
-    job = make_job()
-    url = f"/uws/probe/async/{job.pk}"
-    assert phase_of(client.get(url, {"WAIT": "60"}, **{"vogate.token": object()})) == "PENDING"
-    assert not taken
+# -- under the bridge ---------------------------------------------------------------------------------
 
 
-def hold(path: str, query: str, *, meanwhile=None) -> bool:
-    """Whether `hold` returned before `meanwhile` was done; without it, that it returned long before WAIT's end."""
+def ask(*requests, meanwhile=None) -> list[Client]:
+    """Requests (path, query, headers) at once to the bridge; `meanwhile` runs when all of them are held."""
 
-    async def both() -> bool:
-        holding = asyncio.ensure_future(wait.hold("GET", path, query))
-        early = True
+    async def all_of_them() -> list[Client]:
+        bridge, clients, tasks = Bridge(get_wsgi_application()), [], []
+        for path, query, *headers in requests:
+            clients.append(Client())
+            asked = scope(path=path, query=query.encode(), headers=[(b"host", b"testserver"), *headers])
+            tasks.append(asyncio.ensure_future(bridge(asked, clients[-1].receive, clients[-1].send)))
         if meanwhile is not None:
-            await asyncio.sleep(0.3)
-            early = holding.done()
+            while held() < len(requests):
+                assert not any(task.done() for task in tasks)
+                await asyncio.sleep(0.02)
             await sync_to_async(meanwhile)()
-        await asyncio.wait_for(holding, 15)
-        return early
+        await asyncio.wait_for(asyncio.gather(*tasks), 20)
+        return clients
 
-    # A thread of its own: in one process with browser tests, this one may have a loop already.
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, both()).result()
+    return run(all_of_them())
 
 
-def test_the_hook_holds_a_wait_until_the_change():
+def held() -> int:
+    return sum(len(some) for some in wait._waiters._waiting.values())
+
+
+def phase_in(client: Client) -> str:
+    return client.body.decode().split("<uws:phase>")[1].split("<")[0]
+
+
+def test_it_is_held_until_the_change_and_answered_with_the_whole_document():
     job = make_job()
     path = f"/uws/probe/async/{job.pk}"
-    assert not hold(path, "WAIT=30", meanwhile=lambda: controller.run(job, ANYBODY))
-    assert not hold(path, "wait=-1&phase=QUEUED", meanwhile=lambda: controller.abort(job))
+    (found,) = ask((path, "WAIT=30"), meanwhile=lambda: controller.run(job, ANYBODY))
+    assert phase_in(found) == "QUEUED"
+    (plain,) = ask((path, ""))
+    assert (found.body, found.headers) == (plain.body, plain.headers)
+    (found,) = ask((path, "wait=-1&phase=QUEUED"), meanwhile=lambda: controller.abort(job))
+    assert phase_in(found) == "ABORTED"
 
 
-def test_the_hook_lets_everything_else_pass():
+def test_all_who_wait_get_the_document_in_their_own_form():
+    job = make_job()
+    uws, api = f"/uws/probe/async/{job.pk}", f"/api/v1/jobs/{job.pk}"
+    found = ask(
+        (uws, "WAIT=30"), (uws, "WAIT=30"), (api, "WAIT=30"), (api, "WAIT=30&LOG=0"),
+        (uws, "WAIT=30", (b"x-forwarded-host", b"elsewhere")), (uws, "WAIT=30&PHASE=PENDING"),
+        meanwhile=lambda: controller.abort(job),
+    )  # fmt: skip
+    states = [json.loads(client.body) for client in found[2:4]]
+    assert {phase_in(client) for client in (*found[:2], *found[4:])} == {"ABORTED"}
+    assert [state["phase"] for state in states] == ["ABORTED", "ABORTED"]
+    assert "log" not in states[0]
+    assert states[1]["log"]["offset"] == 0
+    for client in found:
+        assert int(client.headers[b"content-length"]) == len(client.body)
+
+
+def test_the_document_is_written_once_for_all_who_wait(monkeypatch):
+    written = []
+    real = xml.job
+    monkeypatch.setattr(xml, "job", lambda job, base: written.append(job.phase) or real(job, base))
+    job = make_job()
+    ask(*[(f"/uws/probe/async/{job.pk}", "WAIT=30")] * 30, meanwhile=lambda: controller.abort(job))
+    assert written == ["ABORTED"]
+
+
+def test_rights_are_checked_before_a_request_is_held():
+    job = make_job()
+    Job.objects.filter(pk=job.pk).update(rights=Rights.SESSION, session="somebody else's")
+    (found,) = ask((f"/uws/probe/async/{job.pk}", "WAIT=30"))
+    assert found.status == 403
+
+
+def test_rights_that_change_meanwhile_are_checked_again():
+    job = make_job()
+
+    def change() -> None:
+        Job.objects.filter(pk=job.pk).update(rights=Rights.SESSION, session="somebody else's")
+        controller.abort(job)
+
+    (found,) = ask((f"/uws/probe/async/{job.pk}", "WAIT=30"), meanwhile=change)
+    assert found.status == 403
+
+
+def test_a_job_that_is_deleted_meanwhile_is_not_found():
+    job = make_job()
+    (found,) = ask((f"/uws/probe/async/{job.pk}", "WAIT=30"), meanwhile=lambda: controller.destroy(job))
+    assert found.status == 404
+
+
+def test_everything_else_is_answered_at_once():
     job = make_job()
     path = f"/uws/probe/async/{job.pk}"
     ended = controller.abort(make_job())
-    for passing in (
-        (path, ""),
-        (path, "WAIT=0"),
-        (path, "WAIT=soon"),
-        (path, "WAIT=30&PHASE=EXECUTING"),
-        (path, "WAIT=30&PHASE=COMPLETED"),
-        (f"{path}/phase", "WAIT=30"),
-        ("/uws/probe/async", "WAIT=30"),
+    before = time.monotonic()
+    found = ask(
+        (path, ""), (path, "WAIT=0"), (path, "WAIT=30&PHASE=EXECUTING"), (path, "WAIT=30&PHASE=COMPLETED"),
+        (f"{path}/phase", "WAIT=30"), ("/uws/probe/async", "WAIT=30"),
         (f"/uws/probe/async/{ended.pk}", "WAIT=30"),
-        (f"/uws/probe/async/{'a' * 26}", "WAIT=30"),
-    ):
-        assert hold(*passing), passing
+    )  # fmt: skip
+    assert {client.status for client in found} == {200}
+    (bad,) = ask((path, "WAIT=soon"))
+    (absent,) = ask((f"/uws/probe/async/{'a' * 26}", "WAIT=30"))
+    assert (bad.status, absent.status) == (400, 404)
+    assert time.monotonic() - before < 15
 
 
-def test_the_watching_thread_ends_when_nobody_waits():
+def test_time_is_over_at_last_and_the_watching_thread_ends_when_nobody_waits():
     job = make_job()
-    hold(f"/uws/probe/async/{job.pk}", "WAIT=1")
+    (found,) = ask((f"/uws/probe/async/{job.pk}", "WAIT=1"))
+    assert phase_in(found) == "PENDING"
     end = time.monotonic() + 10
     while any(thread.name == "uws-wait" for thread in threading.enumerate()):
         assert time.monotonic() < end

@@ -199,6 +199,8 @@ class Tool:
     """Programs that must be on PATH."""
     python: str = ""
     """Interpreter of the tool's own environment, relative to its folder or absolute; empty for ours."""
+    warm: tuple[str, ...] = ()
+    """Modules that are loaded before the tool starts, where attempts can be forked (`uws.warm`)."""
     access: Access = Access.EVERYONE
     groups: tuple[str, ...] = ()
     default: bool = False

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-_NOT_COUNTED = ("default", "deprecated", "examples")
+_NOT_COUNTED = ("default", "deprecated", "examples", "warm")
 _PREFIX = "{tool_folder}/"
 
 
@@ -31,8 +31,8 @@ def digest(data: dict[str, Any], folder: Path, files: Iterable[str]) -> str:
     """SHA-256 (hex) over the canonical description and each file's name and content.
 
     The description counts as parsed (sorted keys, no white space), so that comments and layout do not
-    change it.  Whether a version is the default or deprecated, and its examples, say nothing about what it
-    does: left out.
+    change it.  Whether a version is the default, deprecated or started warm, and its examples, say nothing about
+    what it does: left out.
     """
     counted = {key: value for key, value in data.items() if key not in _NOT_COUNTED}
     canonical = json.dumps(counted, sort_keys=True, separators=(",", ":"), default=str)

@@ -133,6 +133,7 @@ def _tool(data: dict[str, Any], path: Path) -> Tool:
         modules=tuple(requires.get("modules", ())),
         programs=tuple(requires.get("programs", ())),
         python=data.get("python", ""),
+        warm=tuple(data.get("warm", ())),
         access=Access.GROUPS if groups else Access(access),
         groups=groups,
         default=data.get("default", False),
@@ -203,6 +204,8 @@ def _contradictions(tool: Tool) -> Iterator[tuple[yaml_lines.Path, str]]:
         yield from ((("argv", index), text) for text in _argv_faults(tool, argument))
     for index, pattern in enumerate(_missing_files(tool)):
         yield ("argv" if index == 0 else "files",), f"{pattern} is not in {tool.folder.name}/"
+    if tool.warm and not (tool.argv[0] == "{python}" and tool.argv[1:2] and tool.argv[1].endswith(".py")):
+        yield ("warm",), 'needs an argv that begins with "{python}" and a script'
     for index, rule in enumerate(tool.rules):
         for name in (rule.low, rule.high):
             if name not in {parameter.name for parameter in tool.parameters}:

@@ -79,6 +79,12 @@ class Registry:
         known = ", ".join(tool.version for tool in found)
         raise NotFound(f"There is no version {version[:32]!r} of {name}.", hint=f"There is {known}.")
 
+    def known(self, name: str, version: str) -> Tool | None:
+        """A tool as it was when the files were last looked at: for what is written a thousand times a second."""
+        if not self._tools:
+            self._refresh()
+        return next((tool for tool in self._tools if (tool.name, tool.version) == (name, version)), None)
+
     def _advice(self, name: str) -> str:
         for problem in self._problems:
             if problem.path.stem == name:

@@ -6,6 +6,7 @@ from typing import Any
 
 _TEXT = {"type": "string"}
 _NAME = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]*$"}
+_MODULE = {"type": "string", "pattern": r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"}
 _SCALAR = {"type": ["string", "number", "boolean"]}
 _COUNT = {"type": "integer", "minimum": 0}
 _ONE_OR_MORE_SCALARS = {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR, "minItems": 1}]}
@@ -105,6 +106,7 @@ DESCRIPTION: dict[str, Any] = {
             "files": _list_of(_TEXT),
             "python": {"type": "string", "minLength": 1},
             "requires": _object({"modules": _list_of(_TEXT), "programs": _list_of(_TEXT)}),
+            "warm": {"type": "array", "items": _MODULE, "minItems": 1},
             "access": {
                 "anyOf": [
                     {"enum": ["everyone", "signed-in"]},

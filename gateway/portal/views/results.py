@@ -122,9 +122,15 @@ def _frame(request: HttpRequest, query: SavedQuery) -> dict[str, Any]:
             {"label": label, "note": note, "url": f"{table}?format={name}"} for name, label, note in FORMATS
         ],
         "votable_url": f"{table}?format=votable",
-        "table_name": f"Search {query.id}",
+        "table_name": _table_name(query),
         "snippets": snippets.snippets(base, query.adql),
     }
+
+
+def _table_name(query: SavedQuery) -> str:
+    """What the table is called in other programs: the target or position that was searched for, else the query's id."""
+    place = query.note.partition(" (")[0].partition(" at ")[0]
+    return f"Search around {place}" if place else f"Search {query.id}"
 
 
 def _table_context(request: HttpRequest, query: SavedQuery, result: querying.ResultPage) -> dict[str, Any]:

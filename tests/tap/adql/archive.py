@@ -11,6 +11,7 @@ import pyarrow as pa
 from gateway.vo.columns import Column, Schema, Table
 from tap import spatial
 from tap.adql import CompiledQuery, compile_query, functions, shapes
+from tap.adql.duckdb import Emitter
 from tests.tap.adql import oracle
 
 
@@ -142,15 +143,23 @@ def fields(count=600, seed=2):
     )
 
 
+def indexed():
+    return {
+        "stars": spatial.index_columns(stars(), STARS),
+        "extra": spatial.index_columns(extra(), EXTRA),
+        "obscore": spatial.index_columns(fields(), FIELDS),
+    }
+
+
 class Archive:
     """A connection set up like the query worker's, and the data that it serves."""
 
+    engine = "duckdb"
+    failure = duckdb.Error
+    emitter = Emitter
+
     def __init__(self, folder: Path) -> None:
-        self.tables = {
-            "stars": spatial.index_columns(stars(), STARS),
-            "extra": spatial.index_columns(extra(), EXTRA),
-            "obscore": spatial.index_columns(fields(), FIELDS),
-        }
+        self.tables = indexed()
         self.connection = duckdb.connect()
         for schema, names in {"survey": ("stars", "extra"), "ivoa": ("obscore",)}.items():
             path = folder / f"{schema}-1.duckdb"
@@ -170,6 +179,7 @@ class Archive:
         self.connection.execute("SET lock_configuration = true")
 
     def compile(self, text: str, **options) -> CompiledQuery:
+        options.setdefault("emitter", self.emitter)
         return compile_query(text, SCHEMAS, base_url=BASE_URL, uploads=(UPLOAD,), **options)
 
     def run(self, query: str | CompiledQuery, **options) -> list[tuple]:
@@ -178,9 +188,16 @@ class Archive:
 
     def arrow(self, query: str | CompiledQuery) -> pa.Table:
         compiled = self.compile(query) if isinstance(query, str) else query
-        result = self.connection.sql(compiled.sql).to_arrow_table()
+        result = self._arrow(compiled.sql)
         assert result.column_names == [column.name for column in compiled.columns]
         return result
+
+    def matches_by_cells(self, compiled: CompiledQuery) -> bool:
+        """Whether a join by position compares neighbours alone."""
+        return '"_cell"' in compiled.sql
+
+    def _arrow(self, sql: str) -> pa.Table:
+        return self.connection.sql(sql).to_arrow_table()
 
     def ids(self, condition: str) -> list[int]:
         """Ids of the stars that fulfil a condition."""

@@ -248,11 +248,10 @@ def test_measures_of_geometries(archive):
     assert row[2] == pytest.approx(40)
     assert row[3:6] == (5, "ICRS", [10, 5])
     assert row[6] == [40, 20, 1]
-    assert (
-        row[7]
-        == archive.connection.execute(
-            "SELECT \"_hpx29\" FROM s_ivoa.main.obscore WHERE obs_id = 'obs 6'"
-        ).fetchone()[0]
+    assert row[7] == next(
+        cell
+        for name, cell in zip(*(archive.tables["obscore"][n].to_pylist() for n in ("obs_id", "_hpx29")))
+        if name == "obs 6"
     )
     assert row[8:] == ([180, 0], [40, 20])
 

@@ -51,7 +51,7 @@ def test_inner_joins(archive, pairs, condition):
     ):
         alias = "t.id" if " t " in rest else "id"
         compiled = archive.compile(f"SELECT {alias}, obs_id FROM {rest}")
-        assert '"_cell"' in compiled.sql, rest
+        assert archive.matches_by_cells(compiled), rest
         assert sorted(archive.run(compiled)) == pairs, rest
 
 
@@ -89,10 +89,8 @@ def test_conditions_that_are_not_certain_are_left_alone(archive):
         "DISTANCE(ra, dec, s_ra, s_dec) < parallax",
         "DISTANCE(ra, dec, s_ra, s_dec) < 50",
     ):
-        assert (
-            '"_cell"'
-            not in archive.compile(f"SELECT id FROM survey.stars, ivoa.obscore WHERE {condition}").sql
-        )
+        compiled = archive.compile(f"SELECT id FROM survey.stars, ivoa.obscore WHERE {condition}")
+        assert not archive.matches_by_cells(compiled)
 
 
 def test_columns_of_a_match_are_those_of_its_tables(archive):
@@ -128,7 +126,8 @@ def test_outer_joins_of_uploads_read_only_the_cells_that_they_reach(archive):
         f"TAP_UPLOAD.mine AS m LEFT JOIN (SELECT ra, dec, id FROM survey.stars) AS s ON {near}",
     ):
         compiled = archive.compile(f"SELECT label, id FROM {join}")
-        assert " IN (SELECT unnest(vg_cells(" in compiled.sql
+        wanted = {"duckdb": " IN (SELECT unnest(vg_cells(", "postgres": "LEFT JOIN LATERAL"}
+        assert wanted[archive.engine] in compiled.sql
         assert set(archive.run(compiled)) == distances
     alone = f"SELECT label, id FROM TAP_UPLOAD.mine AS m LEFT JOIN survey.stars AS s ON {near} AND s.id < 0"
     assert sorted(archive.run(alone)) == [("here", None), ("pole", None)]

@@ -163,7 +163,7 @@ def test_match_joins_over_cells(archive):
         "SELECT a.id, b.id FROM survey.stars AS a JOIN survey.stars AS b "
         "ON 1 = vogate_match(a.ra, a.dec, b.ra, b.dec, 60)"
     )
-    assert "vg_cells" in archive.compile(text).sql
+    assert archive.matches_by_cells(archive.compile(text))
     stars = archive.tables["stars"]
     v = oracle.vectors(stars["ra"].to_numpy(), stars["dec"].to_numpy()).astype(float)
     numbers = stars["id"].to_numpy()
@@ -252,7 +252,7 @@ def test_moc_algebra(archive):
             assert np.array_equal(moc.inside(cells, moc.parse(text)), wanted)
             found = scalar(archive, f"vogate_moc_area('{text}')")
             assert found == pytest.approx(wanted.sum() * 3437.746770784939 / 16)
-    assert scalar(archive, "vogate_moc_area('no moc')") is None
+    assert scalar(archive, "vogate_moc_area(name || 'x')") is None
     assert scalar(archive, "vogate_moc_union('1/0', name)") is None
 
 
@@ -299,8 +299,8 @@ def test_time_scales_are_erfa_s(archive):
         ("ivo_epoch_prop_pos(1, 2, 3)", "takes 8 or 6"),
         ("vogate_in_moc('3/768', id, id)", "no cells"),
         ("vogate_in_moc('hello', id, id)", "no place in a MOC"),
-        ("vogate_in_moc(name, id, id)", "written out"),
-        ("vogate_moc(4, POINT(id, 2))", "literals"),
+        ("vogate_in_moc(id, id, id)", "a MOC"),
+        ("vogate_moc_area('no moc')", "no place in a MOC"),
         ("vogate_moc(29, CIRCLE(1, 2, 3))", "order"),
         ("vogate_convert(mag, 'kg', 'm')", "cannot be converted"),
         ("vogate_convert(mag, 'foo', 'm')", "not a unit"),

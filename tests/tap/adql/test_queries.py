@@ -137,7 +137,7 @@ def test_declared_examples_run(archive, monkeypatch):
 
     for function in udf.DECLARED:
         assert scalar_or_group(archive, function.example) is not None, function.name
-        assert function.form.startswith(function.name + "(")
+        assert function.form.lower().startswith(function.name + "(")
         assert "->" in function.form
 
 
@@ -355,11 +355,9 @@ def test_results_have_the_types_that_their_columns_say(archive):
 
 
 def test_integer_overflow_is_an_error_not_a_wrong_number(archive):
-    import duckdb
-
-    with pytest.raises(duckdb.Error):
+    with pytest.raises(archive.failure):
         scalar(archive, "9223372036854775807 + id")
-    with pytest.raises(duckdb.Error):
+    with pytest.raises(archive.failure):
         archive.run("SELECT SUM(big * 100000) FROM survey.stars")
     for expression in (
         "CAST(100000 AS SMALLINT)",
@@ -367,7 +365,7 @@ def test_integer_overflow_is_an_error_not_a_wrong_number(archive):
         "CAST(1e10 AS INTEGER)",
         "CAST('x' AS BIGINT)",
     ):
-        with pytest.raises(duckdb.Error):
+        with pytest.raises(archive.failure):
             scalar(archive, expression)
 
 

@@ -45,6 +45,13 @@ def test_the_demo_tools_are_without_fault(path):
         ("limits: {seconds: 60}", "limits: {seconds: 9000}", "limits:", "more than max_seconds"),
         ("deep: {", "low: {", "low: {type: boolean", "here twice"),
         ("deep: {", "files: {", "parameters:", "more than one parameter or input"),
+        ("limits: {", "warm: [numpy, 'os; exit']\nlimits: {", "warm:", "does not match"),
+        (
+            'argv: ["{python}", ',
+            'warm: [numpy]\nargv: ["/usr/bin/python3", ',
+            "warm:",
+            'begins with "{python}"',
+        ),
     ],
 )
 def test_a_fault_is_found_on_its_line(tmp_path, old, new, place, message):

@@ -149,6 +149,8 @@ def draw(job: Job, result: dict[str, Any], shown: Map, runs: Sequence[Run]) -> N
     axes.coords.grid(color="white", alpha=0.25, ls=":")
     axes.coords[0].set_axislabel("Right ascension (ICRS)")
     axes.coords[1].set_axislabel("Declination (ICRS)")
+    for axis in axes.coords:
+        axis.set_ticklabel(simplify=False)  # not 23°30', 00', 22°30'
     each = [run.obs.get_pointing_icrs(run.obs.tmid) for run in runs]
     pointings = SkyCoord([p.ra.deg for p in each], [p.dec.deg for p in each], unit="deg", frame="icrs")
     inside = shown.geom.contains(pointings)

@@ -152,6 +152,8 @@ def regions(job: Job, result: dict[str, Any], runs: Sequence[Run], chosen: Selec
     axes.coords.grid(color=GREY, alpha=0.35, ls=":")
     axes.coords[0].set_axislabel("Right ascension (ICRS)")
     axes.coords[1].set_axislabel("Declination (ICRS)")
+    for axis in axes.coords:
+        axis.set_ticklabel(simplify=False)  # not 23°30', 00', 22°30'
     axes.plot([], [], "o", mfc="none", color=GREY, ms=7, label="OFF regions")
     axes.plot([], [], "+", color=GREY, ms=9, label="pointings")
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=9)

@@ -160,6 +160,13 @@ function residualTrace(data) {
   };
 }
 
+// 1, 2 and 5 of every decade, written out: Plotly's own labels between the decades are bare digits.
+const ENERGY_TICKS = (() => {
+  const values = [];
+  for (let decade = -9; decade <= 9; decade += 1) for (const digit of [1, 2, 5]) values.push(Number(`${digit}e${decade}`));
+  return { tickmode: "array", tickvals: values, ticktext: values.map((v) => (v < 1e-3 || v > 1e4 ? v.toExponential(0) : String(v))) };
+})();
+
 function drawSpectrum(node, place, data) {
   const chosen = (name) => node.querySelector(`[name="${name}"]:checked`)?.value;
   const render = () => {
@@ -168,7 +175,7 @@ function drawSpectrum(node, place, data) {
     const unit = asEnergyFlux ? energyFluxUnit(data.energy_unit, data.flux_unit) : data.flux_unit;
     const layout = {
       ...base(),
-      xaxis: axis(`Energy (${pretty(data.energy_unit)})`, { type: "log", dtick: "D2", anchor: residuals ? "y2" : "y" }),
+      xaxis: axis(`Energy (${pretty(data.energy_unit)})`, { type: "log", ...ENERGY_TICKS, anchor: residuals ? "y2" : "y" }),
       yaxis: axis(`${asEnergyFlux ? "E<sup>2</sup> dN/dE" : "dN/dE"} (${pretty(unit)})`, {
         type: "log", dtick: 1, domain: residuals ? [0.3, 1] : [0, 1],
       }),

@@ -6,6 +6,7 @@ import { samp } from "sampjs";
 
 const STORE = "vogate.samp";
 const PING_MS = 4000;
+const ANSWER_S = 60;
 const CONSENT_MS = 120000; // a person has to find and answer the hub's dialog
 
 /** No hub answered, or it refused; `reason` is "absent", "refused" or "lost". */
@@ -130,9 +131,17 @@ export async function clientsFor(conn, mtypes) {
   return [...clients.values()].sort((a, b) => a.name.localeCompare(b.name));
 }
 
-/** Send to one client and wait until it has taken the data; returns its remark if it has one. */
+/**
+ * Send to one client and wait until it has taken the data; returns its remark if it has one.
+ *
+ * Aladin 12 often loads the data and never answers: silence is a HubError with the reason "silent", not a failure.
+ */
 export async function sendTo(conn, id, mtype, params) {
-  const answer = await call(conn, "callAndWait", [id, new samp.Message(mtype, ascii(params)), "60"], 70000);
+  const message = new samp.Message(mtype, ascii(params));
+  const silent = () => new HubError("silent", "no answer came");
+  const answer = await call(conn, "callAndWait", [id, message, String(ANSWER_S)], ANSWER_S * 1000 + 10000).catch((error) => {
+    throw /time.?out/i.test(error.message) ? silent() : error;
+  });
   const remark = answer["samp.error"]?.["samp.errortxt"] ?? "";
   if (answer["samp.status"] === "samp.error") throw new Error(remark || "it did not load the data");
   return remark;

@@ -3,6 +3,7 @@ import { HubError, clientsFor, connect, disconnect, isConnected, notify, sendTo 
 import { shareable } from "./signed.js";
 
 const KINDS = { "table.load.votable": "table", "table.load.fits": "table", "image.load.fits": "image" };
+const PATIENCE_MS = 8000; // after that a person wonders what is going on
 const FORMATS = { fits: "application/fits", xml: "application/x-votable+xml", vot: "application/x-votable+xml" };
 
 // Bootstrap's .dropdown-menu has a keyboard of its own, which knows nothing of this menu.
@@ -95,6 +96,8 @@ const fitting = (client, item) => item.mtypes.find((mtype) => client.mtypes.has(
 async function sendToOne(conn, client, items) {
   const wanted = items.filter((item) => fitting(client, item));
   const problems = [];
+  const patience = setTimeout(() => say(`${client.name} has been told of ${counted(wanted)}; waiting for its answer …`), PATIENCE_MS);
+  const silent = [];
   const remarks = new Set();
   for (const item of wanted) {
     try {
@@ -102,12 +105,15 @@ async function sendToOne(conn, client, items) {
       const remark = await sendTo(conn, client.id, mtype, await message(item, mtype));
       if (remark) remarks.add(remark);
     } catch (error) {
-      problems.push(`${item.name}: ${error.message}`);
+      if (error.reason === "silent") silent.push(item);
+      else problems.push(`${item.name}: ${error.message}`);
     }
   }
+  clearTimeout(patience);
   const left = items.length - wanted.length;
   if (left) problems.push(`${left} of ${items.length} are of a kind that it does not take`);
   if (problems.length) say(`${client.name} did not load everything. ${problems.join("; ")}.`, true);
+  else if (silent.length) say(`${client.name} has not answered; its window shows whether it has loaded ${counted(silent)}.`, true);
   else if (remarks.size) say(`${client.name} answered: ${[...remarks].join("; ")}.`);
   else say(`${client.name} has loaded ${counted(items)}.`);
 }

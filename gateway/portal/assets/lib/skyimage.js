@@ -37,8 +37,8 @@ export async function showImage(node, place) {
     showReticle: false,
     showCooGrid: true,
     gridColor: "rgb(190, 205, 235)",
-    gridOpacity: 0.4,
-    gridOptions: { enabled: true, showLabels: true, thickness: 1, labelSize: 12 },
+    gridOpacity: 0.6,
+    gridOptions: { enabled: true, showLabels: true, thickness: 0.3, labelSize: 12 },
     backgroundColor: "rgb(13, 21, 40)",
   });
   const settings = { colormap: "inferno", stretch: "linear" };

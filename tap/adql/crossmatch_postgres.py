@@ -1,0 +1,182 @@
+"""Joins by position in PostgreSQL: for each row of one side, the index of the other is asked for the cells in reach.
+
+The cells of an uploaded table's rows are computed when it is taken in (`Spread`), since that is vectorised; those of
+other tables by `vg_cells_of`.  Sources without an index are joined by equal cells, as in DuckDB.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeGuard
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from tap.adql import crossmatch_duckdb, healpix, ir, spatial_duckdb
+from tap.adql.catalogue import UPLOAD_SCHEMA
+from tap.adql.folding import constant
+
+if TYPE_CHECKING:
+    from tap.adql.postgres import PostgresEmitter
+
+_NARROWEST = 0.6
+"""A bound of how wide a cell is at its narrowest, as a part of the square root of its area (0.67 in truth)."""
+_ORDERS = 2
+"""Cells are so many orders coarser than the finest that would do: most rows then reach one alone."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A column that an upload needs: the cells of `order` that points within reach of its positions can be in."""
+
+    upload: str
+    column: str
+    lon: str
+    lat: str
+    order: int
+    margin: float
+
+
+@dataclass(frozen=True)
+class Match:
+    """Rows of the source that has `there` ask the index of the source `indexed`."""
+
+    indexed: ir.TableSource | ir.DerivedSource
+    there: ir.Point
+    index: ir.PositionIndex
+    radius: float
+
+    @property
+    def order(self) -> int:
+        return max(0, crossmatch_duckdb._order(self.radius) - _ORDERS)
+
+    @property
+    def margin(self) -> float:
+        """How near an edge a point is, in cells, from which the neighbour is in reach."""
+        side = math.sqrt(math.pi / 3.0) / (1 << self.order)
+        return math.radians(self.radius) * (1 + 1e-9) / (_NARROWEST * side)
+
+
+def of_join(join: ir.JoinSource) -> tuple[Match, ir.Source, str] | None:
+    """How to speed up a join: the match, the side that asks, and the kind of the join from there."""
+    sides = {
+        "INNER": ((join.left, join.right, "JOIN"), (join.right, join.left, "JOIN")),
+        "LEFT": ((join.left, join.right, "LEFT JOIN"),),
+        "RIGHT": ((join.right, join.left, "LEFT JOIN"),),
+    }
+    for asking, asked, kind in sides.get(join.kind, ()):
+        match = _find(join.on, crossmatch_duckdb._aliases(asking), [asked])
+        if match is not None:
+            return match, asking, kind
+    return None
+
+
+def of_list(sources: list[ir.Source], where: ir.Expr | None) -> Match | None:
+    """The same for tables joined by commas; an upload asks rather than is asked."""
+    if where is None or len(sources) < 2:
+        return None
+    aliases = {alias for source in sources for alias in crossmatch_duckdb._aliases(source)}
+    return _find(where, aliases, list(reversed(sources)))
+
+
+def _find(condition: ir.Expr, asking: set[str], asked: list[ir.Source]) -> Match | None:
+    terms = condition.args if isinstance(condition, ir.Logic) and condition.op == "AND" else (condition,)
+    tables = {item.alias: item for item in asked if _is_plain(item)}
+    for term in terms:
+        radius = constant(term.radius) if isinstance(term, ir.Within) else None
+        if not isinstance(term, ir.Within) or radius is None or not 0 < radius <= crossmatch_duckdb._LARGEST:
+            continue
+        for there, here in ((term.a, term.b), (term.b, term.a)):
+            index = _index(here)
+            home = crossmatch_duckdb._home(there)
+            if index is not None and index.source in tables and home in asking and home != index.source:
+                return Match(tables[index.source], there, index, float(radius))
+    return None
+
+
+def _is_plain(source: ir.Source) -> TypeGuard[ir.TableSource | ir.DerivedSource]:
+    """Whether a condition on a source reaches its table's index."""
+    if isinstance(source, ir.DerivedSource):
+        query = source.query
+        body = query.body
+        whole = query.limit is None and not query.offset and not query.order_by and not query.named
+        return whole and isinstance(body, ir.Select) and not body.grouped and not body.distinct
+    return isinstance(source, ir.TableSource)
+
+
+def _index(point: ir.Point) -> ir.PositionIndex | None:
+    lon, lat = point.lon, point.lat
+    if isinstance(lon, ir.Ref) and isinstance(lat, ir.Ref) and lon.position is not None:
+        index = lon.position
+        if index == lat.position and (lon.name, lat.name) == (index.lon, index.lat):
+            return index
+    return None
+
+
+def lateral(emitter: PostgresEmitter, match: Match, asking: list[ir.Source]) -> str:
+    """The rows of the indexed table in the cells that a row reaches, to stand after the source that it is of."""
+    shift = 2 * (healpix.MAX_ORDER - match.order)
+    alias = match.indexed.alias
+    column = f'{alias}."{match.index.healpix}"'
+    row = f"{alias}.ctid, " if isinstance(match.indexed, ir.TableSource) else ""
+    low = f"(near.cell << {shift})"
+    return (
+        f"LATERAL (SELECT {row}{alias}.* FROM unnest({_cells(emitter, match, asking)}) AS near(cell) "
+        f"JOIN {emitter.source(match.indexed)} "
+        f"ON {column} BETWEEN {low} AND {low} + {(1 << shift) - 1}) AS {alias}"
+    )
+
+
+def _cells(emitter: PostgresEmitter, match: Match, asking: list[ir.Source]) -> str:
+    lon, lat = match.there.lon, match.there.lat
+    if isinstance(lon, ir.Ref) and isinstance(lat, ir.Ref):
+        for source in asking:
+            if isinstance(source, ir.TableSource) and (source.schema, source.alias) == (
+                UPLOAD_SCHEMA,
+                lon.source,
+            ):
+                column = f"_cells{len(emitter.spreads_needed) + 1}"
+                emitter.spreads_needed.append(
+                    Spread(source.table, column, lon.name, lat.name, match.order, match.margin)
+                )
+                return f'{source.alias}."{column}"'
+    index = _index(match.there)
+    if index is not None and emitter.indexes:
+        cell = f'{index.source}."{index.healpix}"'
+    else:
+        cell = f"vg_healpix(29, {spatial_duckdb.double(emitter, lon)}, {spatial_duckdb.double(emitter, lat)})"
+    return f"vg_cells_of({cell}, {match.order}, {spatial_duckdb.number(match.margin)})"
+
+
+def add_cells(rows: pa.Table, spread: Spread) -> pa.Table:
+    """An uploaded table with the column that `spread` describes."""
+    lon, lat = (
+        np.asarray(pc.cast(rows.column(name), pa.float64()).to_numpy(), np.float64)
+        for name in (spread.lon, spread.lat)
+    )
+    good = np.isfinite(lon) & (np.abs(lat) <= 90.0)
+    counts, cells = reached(spread.order, np.where(good, lon, 0.0), np.where(good, lat, 0.0), spread.margin)
+    offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+    return rows.append_column(
+        spread.column, pa.ListArray.from_arrays(offsets, pa.array(cells), mask=pa.array(~good))
+    )
+
+
+def reached(
+    order: int, lon: NDArray[np.float64], lat: NDArray[np.float64], margin: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many cells each position reaches, and all the cells in a row; `vg_cells_of` computes the same."""
+    deepest = healpix.index(healpix.MAX_ORDER, lon, lat)
+    shift = healpix.MAX_ORDER - order
+    side = 1 << shift
+    inside = deepest & ((1 << (2 * shift)) - 1)
+    near = []
+    for along in (healpix._gather(inside), healpix._gather(inside >> 1)):
+        fraction = (along + 0.5) / side
+        near.append({-1: fraction <= margin, 0: np.ones(len(lon), bool), 1: 1 - fraction <= margin})
+    block = healpix.neighbours(order, deepest >> (2 * shift))
+    wanted = np.stack([near[0][dx] & near[1][dy] for dx, dy in healpix._STEPS], axis=1) & (block >= 0)
+    return wanted.sum(axis=1), block[wanted]

@@ -1,0 +1,138 @@
+"""The manifest of an archive in PostgreSQL: the database has the truth, a file in the home a copy of it.
+
+Processes of this machine see a publication at once by the file, as with DuckDB; one by another machine is noticed when
+the database is asked, once a second at most, while queries come.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import threading
+import time
+from typing import Any
+
+import psycopg2
+from django.conf import settings
+
+from tap import archive
+from tap.archive import Manifest
+from tap.postgres_setup import CONNECT_SECONDS
+
+log = logging.getLogger("vogate.query")
+
+INTERVAL = 1.0
+
+__all__ = ["read", "refresh", "store"]
+
+_lock = threading.Lock()
+_connections: dict[str, Any] = {}
+_looked: dict[str, float] = {}
+
+
+def refresh(*, now: bool = False) -> None:
+    """Bring the copy up to date, if the database has not been asked for a second; it may be out of reach."""
+    url = settings.VOGATE_TAP_DATABASE
+    key = f"{url} {archive.manifest_path()}"
+    if not now and time.monotonic() - _looked.get(key, -INTERVAL) < INTERVAL:
+        return
+    if not _lock.acquire(blocking=now or key not in _looked):
+        return  # another thread is asking
+    try:
+        _looked[key] = time.monotonic()
+        _copy(_connection(url))
+    except psycopg2.Error as error:
+        with contextlib.suppress(psycopg2.Error):
+            if stale := _connections.pop(url, None):
+                stale.close()
+        log.warning(
+            "the archive's database cannot be asked what is published: %s", " ".join(str(error).split())
+        )
+    finally:
+        _lock.release()
+
+
+def reachable() -> bool:
+    """Whether the database answers."""
+    url = settings.VOGATE_TAP_DATABASE
+    with _lock:
+        try:
+            with _connection(url).cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except psycopg2.Error:
+            if stale := _connections.pop(url, None):
+                stale.close()
+            return False
+    return True
+
+
+def _connection(url: str) -> Any:
+    found = _connections.get(url)
+    if found is None or found.closed:
+        found = psycopg2.connect(url, connect_timeout=CONNECT_SECONDS)
+        found.autocommit = True
+        _connections[url] = found
+    return found
+
+
+def forget() -> None:
+    """Close the connections of this process."""
+    with _lock:
+        for connection in _connections.values():
+            connection.close()
+        _connections.clear()
+        _looked.clear()
+
+
+def _stamp() -> tuple[str, int]:
+    """Origin and version of the copy."""
+    try:
+        with open(archive.manifest_path(), encoding="utf-8") as file:
+            raw = json.load(file)
+    except FileNotFoundError:
+        return "", -1
+    return raw.get("origin", ""), raw["version"]
+
+
+_known: dict[str, tuple[str, int]] = {}
+
+
+def _copy(connection: Any) -> None:
+    path = str(archive.manifest_path())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('vogate.archive') IS NOT NULL")
+        if not cursor.fetchone()[0]:
+            archive.manifest_path().unlink(missing_ok=True)
+            return
+        cursor.execute("SELECT origin, version FROM vogate.archive")
+        there = cursor.fetchone()
+        if (
+            there is None
+            or (_known.get(path) == there and archive.manifest_path().exists())
+            or _stamp() == there
+        ):
+            return
+        cursor.execute("SELECT origin, version, manifest FROM vogate.archive")
+        origin, version, text = cursor.fetchone()
+    if not version:
+        archive.manifest_path().unlink(missing_ok=True)
+        return
+    archive.write(archive.parse(text, archive.folder()))
+    _known[path] = (origin, version)
+
+
+def store(cursor: Any, manifest: Manifest) -> None:
+    """Put a manifest into the database, in the transaction of `cursor`."""
+    cursor.execute(
+        "UPDATE vogate.archive SET version = %s, manifest = %s",
+        (manifest.version, archive.serialise(manifest)),
+    )
+
+
+def read(connection: Any) -> Manifest:
+    """What the database says."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT origin, version, manifest FROM vogate.archive")
+        origin, version, text = cursor.fetchone()
+    return archive.parse(text, archive.folder()) if version else Manifest(origin=origin)
