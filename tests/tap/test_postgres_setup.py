@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ import psycopg2
 import pytest
 
 from gateway.vo.caller import ANONYMOUS
+from gateway.vo.errors import NotAvailable
 from tap import archive, postgres_check, postgres_manifest, postgres_setup, service, workers
 from tap.publish import publish_schema
 from tests.tap import catalogue, postgres
@@ -93,6 +95,34 @@ def test_a_user_of_queries_may_come_later(owned: str, server: str, monkeypatch: 
     assert rows() > 100
     assert found(owned, "error") == []
     assert any("queries run as reader" in text for text in found(owned, "ok"))
+
+
+def test_another_host_notices_a_publication(owned: str, server: str, settings, tmp_path) -> None:
+    run(server, "CREATE ROLE vogate LOGIN PASSWORD 'secret'")
+    run(server, "ALTER DATABASE owned OWNER TO vogate")
+    homes = settings.VOGATE_ARCHIVE, tmp_path / "another"
+    publish_schema(catalogue.SCHEMA, catalogue.data(4000))
+    settings.VOGATE_ARCHIVE = homes[1]
+    assert rows() > 100
+    settings.VOGATE_ARCHIVE = homes[0]
+    publish_schema(catalogue.SCHEMA, catalogue.data(10))
+    settings.VOGATE_ARCHIVE = homes[1]
+    end = time.monotonic() + 10
+    while archive.current().version == 1:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert service.count("SELECT ra FROM syn.cat", ANONYMOUS) == 10
+
+
+def test_what_is_published_is_known_while_the_database_is_away(owned: str, server: str, settings) -> None:
+    run(server, "CREATE ROLE vogate LOGIN PASSWORD 'secret'")
+    run(server, "ALTER DATABASE owned OWNER TO vogate")
+    manifest = publish_schema(catalogue.SCHEMA, catalogue.data(10))
+    settings.VOGATE_TAP_DATABASE = owned.replace("host=", "host=/nowhere")
+    assert archive.current() == manifest
+    assert not postgres_manifest.reachable()
+    with pytest.raises(NotAvailable, match="cannot be reached"):
+        rows()
 
 
 def test_faults_are_named(owned: str, server: str) -> None:
