@@ -23,6 +23,7 @@ from tap.engines.base import (
     QueryCancelled,
     StartFailed,
     WorkerDied,
+    WorkerLeft,
     over_time,
 )
 from tap.engines.worker import Worker
@@ -126,6 +127,9 @@ class WorkerAnswer:
             return over_time(self._limit)
         if fault == "cancelled":
             return QueryCancelled("The query was cancelled.")
+        if fault == "gone":
+            self._broken = True
+            return WorkerLeft("The query engine lost its connection.", hint="Try again in a moment.")
         if fault == "stale":
             return StartFailed("A table of the query was replaced meanwhile.", hint="Try again.")
         return EngineError(kind, message, Fault(fault))

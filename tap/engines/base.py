@@ -57,6 +57,10 @@ class WorkerDied(NotAvailable):
     """The process that worked on the query ended by itself."""
 
 
+class WorkerLeft(WorkerDied):
+    """It had lost its connection before it began with the query, which another worker can do."""
+
+
 class StartFailed(NotAvailable):
     """The engine could not open the archive that the query was compiled for."""
 

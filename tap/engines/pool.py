@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from gateway.vo.errors import NotAvailable
 from tap.engines.answer import WorkerAnswer
-from tap.engines.base import QUEUE, Lane, OnLeave, WorkerDied
+from tap.engines.base import QUEUE, Lane, OnLeave, WorkerDied, WorkerLeft
 from tap.engines.lanes import Lanes, Leaving
 from tap.engines.worker import Limits, Worker, remove_stale_scratch
 
@@ -80,9 +80,9 @@ class Pool:
             leaving.attach(answer.cancel)
             try:
                 answer.start(sql, uploads or {}, gather=gather)
-            except WorkerDied:
+            except WorkerDied as error:
                 # A worker that goes at once was dying already, which shows only when it is used.
-                if time.monotonic() - begun > AT_ONCE:
+                if time.monotonic() - begun > AT_ONCE and not isinstance(error, WorkerLeft):
                     raise
                 continue
             return answer

@@ -45,6 +45,17 @@ SETTINGS = {
 _VALUES = ("22", "21", "23", "0A")
 _MEMORY = ("53", "54")
 _GONE = ("08", "57P")
+_NO_NUMBER = re.compile(r"invalid input syntax for type (\w[\w ]*): \"(.*)\"")
+_TYPES = {
+    "smallint": "INT16",
+    "integer": "INT32",
+    "bigint": "INT64",
+    "real": "FLOAT",
+    "double precision": "DOUBLE",
+    "boolean": "BOOL",
+    "timestamp": "TIMESTAMP",
+}
+"""What DuckDB calls them in the same message."""
 _TOO_LARGE = re.compile(r"invalid memory alloc request|out of memory|requested length too large|too long for")
 
 
@@ -60,6 +71,7 @@ class PostgreSQL:
         self._timeout = -1
         self._interrupted = False
         self._uploads = False
+        self._lost = False
         role = configuration.get("role")
         given = SETTINGS | {"work_mem": str(configuration.get("work_mem", "64MB"))}
         for name, value in given.items():
@@ -103,10 +115,19 @@ class PostgreSQL:
             known = ", ".join(quote(item.name) for item in rows.schema if not pa.types.is_list(item.type))
             self._execute(f"ANALYZE pg_temp.{quote(name)} ({known})" if known else "SELECT 1")
             self._execute("COMMIT")
-        except (Error, ValueError) as error:
-            raise serving.Refused(primary(error)) from error
+        except Error as error:
+            try:
+                refused = failure(error)
+            except Gone:
+                self._lost = True  # `answer` says so
+                return
+            raise serving.Refused(refused.message) from error
+        except ValueError as error:
+            raise serving.Refused(str(error)) from error
 
     def clear(self) -> None:
+        if self._lost:
+            raise Gone
         try:
             if self._interrupted:
                 self._settle()
@@ -134,6 +155,9 @@ class PostgreSQL:
         self.connection.adbc_cancel()
 
     def answer(self, sock: socket.socket, sql: str, *, gather: bool) -> None:
+        if self._lost:
+            raise serving.Failure("Gone", "the connection was lost", "gone")
+        begun = False
         try:
             self._limit(self._seconds + (1 if gather else STREAMED_GRACE))
             explained = sql.startswith("EXPLAIN ")
@@ -141,11 +165,18 @@ class PostgreSQL:
             with self._cursor(copy=not explained, size=size) as cursor:
                 cursor.execute(sql)
                 reader = cursor._results.reader  # the one that keeps errors' SQLSTATE
+                begun = True
                 wire.send(sock, wire.SCHEMA, plain(reader.schema).serialize())
                 for batch in _batches(reader):
                     wire.send(sock, wire.BATCH, batch.serialize())
         except Error as error:
-            raise failure(error) from error
+            try:
+                raise failure(error) from error
+            except Gone:
+                if begun:
+                    raise
+                self._lost = True
+                raise serving.Failure("Gone", primary(error), "gone") from error
         except (pa.ArrowException, MemoryError) as error:
             raise serving.Failure(type(error).__name__, str(error), "memory") from error
 
@@ -207,6 +238,8 @@ def failure(error: Error) -> serving.Failure:
         return serving.Failure(state, message, "stale")
     if state.startswith(_MEMORY) or _TOO_LARGE.search(message):
         return serving.Failure(state, message, "memory")
+    if found := _NO_NUMBER.match(message):
+        message = f"Could not convert string '{found[2]}' to {_TYPES.get(found[1], found[1])}"
     if state.startswith(_VALUES):
         return serving.Failure(state, message, "values")
     return serving.Failure(state, message, "ours")

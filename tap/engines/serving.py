@@ -19,8 +19,8 @@ __all__ = ["Failure", "Refused", "Session", "die_with_master", "serve", "start_f
 class Failure(Exception):
     """What the database says about a query.
 
-    `kind` is its own name of the error; `fault` is a value of `tap.engines.base.Fault`, or `timeout`, `cancelled`, or
-    `stale` where a table is not there any more.
+    `kind` is its own name of the error; `fault` is a value of `tap.engines.base.Fault`, or `timeout`, `cancelled`, `stale`
+    where a table is not there any more, or `gone` where the connection was lost before.
     """
 
     def __init__(self, kind: str, message: str, fault: str) -> None:
