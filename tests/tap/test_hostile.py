@@ -119,16 +119,7 @@ PIECES = (
     b"=" * 50,
 )
 UPLOADS = (VOTABLE, VOTABLE, BINARY, CSV, PARQUET.getvalue(), FITS.getvalue(), BOMB, LAUGHS)
-SECRETS = (
-    PRIVATE.encode(),
-    b"root:x:",
-    b"Traceback",
-    b"site-packages",
-    b".duckdb",
-    b"pg_temp",
-    b"s_syn",
-    b"/etc/passwd:",
-)
+SECRETS = (PRIVATE.encode(), b"root:x:", b"Traceback", b"site-packages", b".duckdb", b"/etc/passwd:")
 
 
 def text_mutant(source: str, dice: random.Random) -> str:
