@@ -99,6 +99,8 @@ def reconcile(column: Column, arrow: pa.DataType) -> Column:
         return column
     if column.datatype == "float" and actual.datatype == "double":
         return column  # single precision was declared; engines compute in double
+    if column.datatype == "unsignedByte" and actual.datatype == "short":
+        return column  # PostgreSQL has no smaller integers
     return replace(column, datatype=actual.datatype, null=None)
 
 

@@ -78,18 +78,18 @@ def _queries(url: str) -> Iterator[tuple[str, str]]:
             yield "error", f"{user} may make no temporary tables: GRANT TEMPORARY ON DATABASE ... TO {user}"
         if not faults:
             yield "ok", f"queries run as {user}, who may read published tables and change nothing"
-        if _one(
-            connection, "SELECT setting::bigint < 0 FROM pg_settings WHERE name = 'temp_file_limit'"
-        ) and not _one(
-            connection,
-            "SELECT rolconfig::text LIKE '%%temp_file_limit%%' FROM pg_roles WHERE rolname = current_user",
-        ):
+        if not _one(connection, LIMITED):
+            login = _one(connection, "SELECT session_user")
             yield (
                 "warning",
-                f"temporary files of queries are not limited: ALTER ROLE {user} SET temp_file_limit = '8GB'",
+                f"temporary files of queries are not limited: GRANT SET ON PARAMETER temp_file_limit TO {login}",
             )
 
 
+LIMITED = (
+    "SELECT setting::bigint >= 0 OR has_parameter_privilege(session_user, 'temp_file_limit', 'SET') "
+    "FROM pg_settings WHERE name = 'temp_file_limit'"
+)
 FORBIDDEN = (
     ("is a superuser", "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"),
     ("may create schemas", "SELECT has_database_privilege(current_database(), 'CREATE')"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import threading
 import time
 from typing import Any
@@ -27,7 +28,8 @@ INTERVAL = 1.0
 __all__ = ["read", "refresh", "store"]
 
 _lock = threading.Lock()
-_connections: dict[str, Any] = {}
+_connections: dict[tuple[int, str], Any] = {}
+"""By process, since a fork's copy of a connection is not ours to use, and address."""
 _looked: dict[str, float] = {}
 
 
@@ -43,9 +45,7 @@ def refresh(*, now: bool = False) -> None:
         _looked[key] = time.monotonic()
         _copy(_connection(url))
     except psycopg2.Error as error:
-        with contextlib.suppress(psycopg2.Error):
-            if stale := _connections.pop(url, None):
-                stale.close()
+        _drop(url)
         log.warning(
             "the archive's database cannot be asked what is published: %s", " ".join(str(error).split())
         )
@@ -61,19 +61,26 @@ def reachable() -> bool:
             with _connection(url).cursor() as cursor:
                 cursor.execute("SELECT 1")
         except psycopg2.Error:
-            if stale := _connections.pop(url, None):
-                stale.close()
+            _drop(url)
             return False
     return True
 
 
 def _connection(url: str) -> Any:
-    found = _connections.get(url)
+    key = (os.getpid(), url)
+    found = _connections.get(key)
     if found is None or found.closed:
         found = psycopg2.connect(url, connect_timeout=CONNECT_SECONDS)
         found.autocommit = True
-        _connections[url] = found
+        _connections[key] = found
     return found
+
+
+def _drop(url: str) -> None:
+    """Give up a connection that failed."""
+    if stale := _connections.pop((os.getpid(), url), None):
+        with contextlib.suppress(psycopg2.Error):
+            stale.close()
 
 
 def forget() -> None:

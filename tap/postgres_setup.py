@@ -71,12 +71,13 @@ def query_role(url: str) -> str:
 
 
 def query_server(url: str) -> tuple[str, str]:
-    """Where query workers connect, and the role that they take on there."""
+    """Where query workers connect, and the role that they take on there; what is published is granted to it."""
     other = os.environ.get(QUERY_URL, "")
-    if other:
-        return other, ""
     with connected(url) as connection:
-        return url, ROLE if role_exists(connection, ROLE) else ""
+        if prepared(connection):
+            grant_all(connection)
+        known = role_exists(connection, ROLE)
+    return (other, "") if other else (url, ROLE if known else "")
 
 
 def role_exists(connection: Any, role: str) -> bool:
@@ -104,31 +105,39 @@ def prepared(connection: Any) -> bool:
     return bool(row) and row[0] == _stamp()
 
 
-def prepare(connection: Any, temporary_files: str = "") -> None:
-    """Make what is missing; the caller holds the publishers' lock.
+def prepare(connection: Any) -> None:
+    """Make what is missing; the caller holds the publishers' lock."""
+    if not prepared(connection):
+        with connection.cursor() as cursor:
+            cursor.execute(INSTALL + TABLES)
+            cursor.execute(
+                "INSERT INTO vogate.archive (origin, version, manifest, functions) VALUES (%s, 0, '', %s) "
+                "ON CONFLICT (only_one) DO UPDATE SET functions = EXCLUDED.functions",
+                (secrets.token_hex(8), _stamp()),
+            )
+            if query_role("") == ROLE:
+                _make_role(connection, cursor)
+    grant_all(connection)
 
-    Parameters
-    ----------
-    temporary_files
-        Most that one connection of the query role may write while it sorts, such as '8GB'.
-    """
-    if prepared(connection):
-        return
+
+def grant_all(connection: Any) -> None:
+    """Let the role of queries read what is published, if it is new here."""
+    role = query_role("")
     with connection.cursor() as cursor:
-        cursor.execute(INSTALL + TABLES)
+        if not _exists(cursor, role):
+            return
+        cursor.execute("SELECT has_schema_privilege(%s, 'vogate', 'USAGE')", (role,))
+        if cursor.fetchone()[0]:
+            return
+        name = sql.Identifier(role)
         cursor.execute(
-            "INSERT INTO vogate.archive (origin, version, manifest, functions) VALUES (%s, 0, '', %s) "
-            "ON CONFLICT (only_one) DO UPDATE SET functions = EXCLUDED.functions",
-            (secrets.token_hex(8), _stamp()),
+            "SELECT nspname FROM pg_namespace WHERE nspname LIKE 's\\_%' AND pg_has_role(nspowner, 'MEMBER')"
         )
-        role = query_role("")
-        if role == ROLE:
-            _make_role(connection, cursor)
-        if _exists(cursor, role):
-            name = sql.Identifier(role)
-            cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA vogate TO {}").format(name))
-            if temporary_files:
-                _limit_files(cursor, name, temporary_files)
+        for (schema,) in cursor.fetchall():
+            where = sql.Identifier(schema)
+            cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(where, name))
+            cursor.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(where, name))
+        cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA vogate TO {}").format(name))
 
 
 def _exists(cursor: Any, role: str) -> bool:
@@ -147,13 +156,6 @@ def _make_role(connection: Any, cursor: Any) -> None:
         log.warning(
             "no role of their own for queries: %s (docs/operating.md has the commands)", str(error).strip()
         )
-
-
-def _limit_files(cursor: Any, name: sql.Identifier, size: str) -> None:
-    try:
-        cursor.execute(sql.SQL("ALTER ROLE {} SET temp_file_limit = %s").format(name), (size,))
-    except (psycopg2.errors.InsufficientPrivilege, psycopg2.errors.InvalidParameterValue):
-        log.info("temp_file_limit of the query role is for a superuser to set")
 
 
 def grant(cursor: Any, schema: str, relations: list[str]) -> None:

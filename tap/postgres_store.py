@@ -57,7 +57,7 @@ class PostgresStore:
         with postgres_setup.connected(self.url) as connection:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_lock(%s)", (PUBLISHING,))
-            postgres_setup.prepare(connection, _temporary_files())
+            postgres_setup.prepare(connection)
             postgres_manifest.refresh(now=True)
             yield  # the lock goes with the connection
 
@@ -222,12 +222,6 @@ class PostgresDraft:
 def place(schema: str) -> str:
     """The database's schema that holds the tables of a published one."""
     return f"s_{schema.lower()}"
-
-
-def _temporary_files() -> str:
-    from tap.workers import query_settings
-
-    return query_settings().worker_temporary_files
 
 
 def _new_name(connection: Any, table: Table) -> str:

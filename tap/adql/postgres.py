@@ -26,6 +26,7 @@ _OWN = {
     "acos": f"vg_acos({_D})",
     "authority": "substring({0} FROM '^[A-Za-z][-A-Za-z0-9+.]*://([^/?#]+)')",
     "asin": f"vg_asin({_D})",
+    "degrees": f"({_D} * 57.29577951308232)",  # its own divides, which rounds otherwise
     "exp": f"vg_exp({_D})",
     "from_mjd": "(CASE WHEN {0} BETWEEN -678575 AND 2973483 THEN TIMESTAMP '1970-01-01' + make_interval(secs => "
     f"round(({_D} - 40587.0) * 86400000000.0) / 1000000.0) END)",
@@ -34,7 +35,7 @@ _OWN = {
     "healpix_ancestor": "(CASE WHEN {2} BETWEEN 0 AND {0} AND {0} <= 29 AND {1} BETWEEN 0 AND "
     "(CAST(12 AS BIGINT) << CAST(2 * {0} AS INTEGER)) - 1 THEN CAST({1} AS BIGINT) >> CAST(2 * ({0} - {2}) AS INTEGER) END)",
     "ln": f"vg_ln({_D})",
-    "log10": f"(vg_ln({_D}) / 2.302585092994045684)",
+    "log10": f"vg_log10({_D})",
     "mod": "vg_mod({0}, {1})",
     "lower": "vg_lower({0})",
     "upper": "vg_upper({0})",

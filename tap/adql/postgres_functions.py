@@ -18,6 +18,7 @@ _REAL = {
     "vg_asin": "CASE WHEN abs(x) <= 1 THEN asin(x) ELSE 'NaN' END",
     "vg_exp": "CASE WHEN x > 709.78 THEN 'Infinity' WHEN x < -745.13 THEN 0 ELSE exp(x) END",
     "vg_ln": "CASE WHEN x > 0 THEN ln(x) WHEN x = 0 THEN '-Infinity' ELSE 'NaN' END",
+    "vg_log10": "CASE WHEN x > 0 THEN log(x) WHEN x = 0 THEN '-Infinity' ELSE 'NaN' END",
     "vg_sqrt": "CASE WHEN x >= 0 THEN sqrt(x) ELSE 'NaN' END",
 }
 _DOUBLE = "DOUBLE PRECISION"
@@ -56,15 +57,22 @@ EXCEPTION
         RETURN CASE WHEN a = 0 THEN DOUBLE PRECISION 'Infinity' ELSE DOUBLE PRECISION 'NaN' END;
 END $$;
 CREATE OR REPLACE FUNCTION vogate.vg_round(x DOUBLE PRECISION, places INTEGER) RETURNS DOUBLE PRECISION
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE WHEN x IN ('NaN', 'Infinity', '-Infinity') THEN x
-        ELSE CAST(round(CAST(x::text AS numeric), places) AS DOUBLE PRECISION) END
-$$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+-- Halves away from zero.  As in DuckDB the number is scaled, so 2.675 to two places is 2.68 though its double is less.
+DECLARE scale DOUBLE PRECISION := power(10::DOUBLE PRECISION, abs(places)); y DOUBLE PRECISION;
+BEGIN
+    IF x IN ('NaN', 'Infinity', '-Infinity') OR abs(x) > 1e300 THEN RETURN x; END IF;
+    IF places < 0 THEN y := x / scale; ELSE y := x * scale; END IF;
+    y := sign(y) * floor(abs(y) + 0.5);
+    RETURN CASE WHEN places < 0 THEN y * scale ELSE y / scale END;
+END $$;
 CREATE OR REPLACE FUNCTION vogate.vg_trunc(x DOUBLE PRECISION, places INTEGER) RETURNS DOUBLE PRECISION
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE WHEN x IN ('NaN', 'Infinity', '-Infinity') THEN x
-        ELSE CAST(trunc(CAST(x::text AS numeric), places) AS DOUBLE PRECISION) END
-$$;
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE scale DOUBLE PRECISION := power(10::DOUBLE PRECISION, abs(places));
+BEGIN
+    IF x IN ('NaN', 'Infinity', '-Infinity') OR abs(x) > 1e300 THEN RETURN x; END IF;
+    RETURN CASE WHEN places < 0 THEN trunc(x / scale) * scale ELSE trunc(x * scale) / scale END;
+END $$;
 CREATE OR REPLACE FUNCTION vogate.vg_wrap(lon DOUBLE PRECISION) RETURNS DOUBLE PRECISION
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE WHEN lon >= 0 AND lon < 360 THEN lon ELSE lon - 360 * floor(lon / 360) END

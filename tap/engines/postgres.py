@@ -54,6 +54,7 @@ class PostgresWorker(Worker):
         return {
             "role": self.server.role,
             "work_mem": self.server.work_mem,
+            "temporary_files": limits.temporary_files,
             "seconds": self.server.seconds,
         }
 

@@ -76,10 +76,20 @@ class PostgreSQL:
         given = SETTINGS | {"work_mem": str(configuration.get("work_mem", "64MB"))}
         for name, value in given.items():
             self._execute(f"SET {name} = '{value}'")
+        self._limit_files(str(configuration.get("temporary_files", "")))
         if role:
             self._execute(f"SET ROLE {quote(role)}")
         self._seconds = int(configuration.get("seconds", 0))
         self.backend = int(self._rows("SELECT pg_backend_pid()")[0][0])
+
+    def _limit_files(self, size: str) -> None:
+        """What sorts may write: for whom a superuser allows it (GRANT SET ON PARAMETER temp_file_limit)."""
+        try:
+            if size:
+                self._execute(f"SET temp_file_limit = '{size}'")
+        except Error as error:
+            if getattr(error, "sqlstate", None) != "42501":
+                raise
 
     def _cursor(self, *, copy: bool = True, size: int = BATCH_BYTES) -> Any:
         options = {
