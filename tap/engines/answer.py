@@ -66,7 +66,12 @@ class WorkerAnswer:
         try:
             self._await_worker()
             kind = wire.GATHER if gather else wire.QUERY
-            self._timed(lambda: self._send(sql, values, uploads, kind))
+            try:
+                self._timed(lambda: self._send(sql, values, uploads, kind))
+            except WorkerDied as error:
+                if uploads:  # which may be what killed it
+                    raise
+                raise WorkerLeft(error.message, hint=error.hint) from error
             kind, payload = self._next_frame()
             if kind != wire.SCHEMA:
                 raise NotAvailable("The query engine gave no answer.")
