@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from provenance import models
+from provenance.inserting import insert
 from provenance.known import Known
 from provenance.records import (
     ActivityRecord,
@@ -21,7 +22,6 @@ from provenance.records import (
     result_of,
 )
 from provenance.writing import (
-    insert,
     known_of,
     write_agents,
     write_config_files,
@@ -58,7 +58,7 @@ def _write(activity: ActivityRecord) -> models.Activity:
             return earlier
     _check_origins(activity, known)
     description_id = write_descriptions(activity, uses, known)
-    row = models.Activity.objects.create(
+    row = models.Activity(
         id=activity.key,
         name=activity.name[:200],
         startTime=activity.startTime,
@@ -79,6 +79,7 @@ def _write(activity: ActivityRecord) -> models.Activity:
         runId=activity.runId[:200],
         location=activity.location,
     )
+    insert([row], new=True)
     write_entities(used, made, known)
     _write_generated(activity, description_id)
     insert(

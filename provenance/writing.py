@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
-
-from django.db import models as db
 
 from provenance import models
+from provenance.inserting import insert, upsert
 from provenance.known import Known, look_up
 from provenance.records import ActivityRecord, AgentRecord, EntityRecord, UsedRecord
 
 __all__ = [
-    "insert",
     "known_of",
     "write_agents",
     "write_config_files",
     "write_descriptions",
     "write_entities",
 ]
-
-Row = TypeVar("Row", bound=db.Model)
-
-
-def insert(rows: Iterable[Row]) -> None:
-    """Insert rows, leaving alone those that are there.
-
-    In the order of their keys, so that two transactions that meet on the same rows cannot deadlock.
-    """
-    ordered = sorted(rows, key=lambda row: str(row.pk or ""))
-    if ordered:
-        type(ordered[0])._default_manager.bulk_create(ordered, ignore_conflicts=True)
 
 
 def known_of(
@@ -178,12 +163,7 @@ def write_entities(used: list[EntityRecord], generated: list[EntityRecord], know
         for entity in found.values()
         if entity.id not in made and not known.has("entity", entity.id)
     )
-    models.Entity.objects.bulk_create(
-        [_entity_row(entity) for _, entity in sorted(made.items())],
-        update_conflicts=True,
-        update_fields=AUTHORITATIVE,
-        unique_fields=["id"],
-    )
+    upsert((_entity_row(entity) for entity in made.values()), AUTHORITATIVE)
     members = [(entity.id, member) for entity in found.values() for member in entity.members]
     if members:
         insert(models.Entity(id=member) for member in {member for _, member in members} - set(found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -103,10 +104,18 @@ def reconcile(column: Column, arrow: pa.DataType) -> Column:
     return replace(column, datatype=actual.datatype, null=None)
 
 
+@lru_cache(maxsize=256)
+def schema_of(columns: tuple[Column, ...]) -> pa.Schema:
+    """The Arrow schema of a result."""
+    return pa.schema([pa.field(column.name, arrow_type(column)) for column in columns])
+
+
 def reconcile_schema(columns: Sequence[Column], schema: pa.Schema) -> tuple[Column, ...]:
     """`reconcile` for every column of a result."""
     if len(columns) != len(schema):
         raise ValueError(f"{len(columns)} columns are described, {len(schema)} delivered")
+    if schema.equals(schema_of(tuple(columns))):
+        return tuple(columns)
     return tuple(reconcile(column, item.type) for column, item in zip(columns, schema, strict=True))
 
 
@@ -147,6 +156,8 @@ def conform_array(array: pa.Array, column: Column) -> pa.Array:
 
 def conform(batch: pa.RecordBatch, columns: Sequence[Column]) -> pa.RecordBatch:
     """A record batch whose arrays have exactly the types of `columns`."""
+    schema = schema_of(tuple(columns))
+    if batch.schema.equals(schema):
+        return batch
     arrays = [conform_array(array, column) for array, column in zip(batch.columns, columns, strict=True)]
-    schema = pa.schema([pa.field(column.name, arrow_type(column)) for column in columns])
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

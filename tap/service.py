@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -97,6 +98,7 @@ class Result:
         self.overflow = False
         self.tables = tuple(_tables(manifest, query))
         self._rows = iter(answer)
+        self._reading = threading.Lock()
         self._ahead: list[pa.RecordBatch] = []
         self.finished = False
         try:
@@ -119,6 +121,10 @@ class Result:
             self._ahead.append(second)
 
     def _next(self) -> pa.RecordBatch | None:
+        with self._reading:
+            return self._read()
+
+    def _read(self) -> pa.RecordBatch | None:
         try:
             batch = next(self._rows, None)
             if batch is None:
@@ -166,6 +172,11 @@ class Result:
         self._answer.cancel()
 
     def close(self) -> None:
+        """Stop the query if it has not finished, also under the hands of a thread that waits for its rows."""
+        if not self._reading.acquire(blocking=False):
+            self._answer.cancel()
+            self._reading.acquire()
+        self._reading.release()
         self._answer.close()
         if self._sql:
             outcome = self._failed or ("ok" if self.finished or self.overflow else "cancelled")
@@ -255,6 +266,7 @@ def open_query(
     if seconds is None:
         seconds = limits.async_seconds if background else limits.sync_seconds
     lane = Lane.LONG if background else Lane.SHORT
+    few = min(rows, page.limit if page is not None else rows) <= FEW_ROWS
 
     def compiled(manifest: Manifest) -> adql.CompiledQuery:
         query = adql.compile_query(
@@ -265,6 +277,7 @@ def open_query(
             uploads=tuple(upload.table for upload in uploads),
             emitter=stores.current().emitter(manifest),
             extensions=workers.extensions(),
+            bind=few and page is None,
         )
         return query if page is None else query.paged(page.sort, page.descending, page.offset, page.limit)
 
@@ -278,7 +291,7 @@ def open_query(
         patience=seconds if background else QUEUE,
         on_leave=on_leave,
         text=text,
-        few=min(rows, page.limit if page is not None else rows) <= FEW_ROWS,
+        few=few,
     )
 
 
@@ -325,6 +338,7 @@ def _start(
                 on_leave=on_leave,
                 key=fair_use_key(caller) if lane is Lane.SHORT else "",
                 gather=few,
+                values=query.values,
             )
             return Result(answer, query, manifest, maxrec, asked=f"{caller.label}: {text}")
         except EngineError as error:

@@ -55,7 +55,9 @@ def respond(request: HttpRequest, result: Result, form: Format, info: ResultInfo
 
     A result that has arrived completely is sent with its length; otherwise rows are sent as they come.
     """
-    pieces = form.write(result.columns, result.batches(), info)
+    # What is here already needs no threads that convert ahead (tap.formats.pipeline).
+    batches = list(result.batches()) if result.finished else result.batches()
+    pieces = form.write(result.columns, batches, info)
     compress = accepts_gzip(request)
     response: HttpResponseBase
     if result.finished:

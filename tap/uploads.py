@@ -1,4 +1,4 @@
-"""Tables that come with a query (TAP 1.1, section 2.5): VOTable, FITS, Parquet or CSV, made Arrow.
+"""Tables that come with a query (TAP 1.1, section 2.5): VOTable, FITS, Parquet, CSV or ECSV, made Arrow.
 
 What a file says is not trusted: sizes are limited, documents with a DTD are refused, and so are
 VOTables whose STREAM points elsewhere (astropy would fetch it).
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
@@ -148,8 +150,10 @@ def _reader(data: bytes) -> Any:
         return _from_fits
     if start.startswith(b"PAR1"):
         return _from_parquet
+    if start.startswith(b"# %ECSV"):
+        return _from_ecsv
     if b"\0" in start:
-        raise ValueError("it is neither VOTable, FITS, Parquet nor CSV.")
+        raise ValueError("it is neither VOTable, FITS, Parquet, CSV nor ECSV.")
     return _from_csv
 
 
@@ -202,6 +206,15 @@ def _from_fits(data: bytes) -> tuple[list[Column], pa.Table]:
     from tap.sources import fits
 
     return _from_source(fits.open_source(data))
+
+
+def _from_ecsv(data: bytes) -> tuple[list[Column], pa.Table]:
+    from tap.sources import text
+
+    with tempfile.NamedTemporaryFile(suffix=".ecsv") as file:
+        file.write(data)
+        file.flush()
+        return _from_source(text.open_source(Path(file.name)))
 
 
 def _from_source(source: Source) -> tuple[list[Column], pa.Table]:

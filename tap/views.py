@@ -34,14 +34,18 @@ STARTED = datetime.now(UTC)
 
 
 def _for_people(request: HttpRequest) -> bool:
-    """Whether a browser asks; programs get the documents of the standards."""
-    return "text/html" in request.headers.get("Accept", "")
+    """Whether a browser asks; programs get the documents of the standards.
+
+    Java's client, and so STILTS and TOPCAT, asks for text/html whatever it wants; browsers know XHTML too.
+    """
+    accepted = request.headers.get("Accept", "")
+    return "text/html" in accepted and "application/xhtml+xml" in accepted
 
 
 @require_safe
 def root(request: HttpRequest) -> HttpResponse:
     """A page for browsers; programs are sent to the capabilities."""
-    if not _for_people(request):
+    if "text/html" not in request.headers.get("Accept", ""):
         return HttpResponseRedirect(f"{base_url(request)}/tap/capabilities")
     manifest = archive.ready()
     found = tap_examples.examples(manifest.schemas)

@@ -9,5 +9,7 @@ class UwsConfig(AppConfig):
     def ready(self) -> None:
         """A site.toml whose executors cannot be used is found at start, not at the first job."""
         from uws import executors
+        from uws.tools import containers
 
         executors.check()
+        containers.configure(executors.container_options())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -14,7 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from gateway.vo.errors import NotAvailable
-from uws import executors, remote_uws, sandbox, storage, warm
+from uws import executors, starting, storage
 from uws.models import Job, JobInput
 from uws.tools.description import Tool
 
@@ -81,48 +80,28 @@ def description(job: Job, inputs: list[JobInput]) -> dict[str, Any]:
 
 def specification(job: Job, tool: Tool, inputs: list[JobInput], folder: Path) -> dict[str, Any]:
     """What the shepherd reads."""
-    work, tmp, progress = folder / "work", folder / "tmp", folder / "progress.jsonl"
-    paths: dict[str, list[str]] = {}
-    for row in inputs:
-        paths.setdefault(row.role, []).append(row.path)
-    remote = _is_remote(job)
-    if remote:
-        # Our own program, which needs the network; the partner puts walls around the tool.
-        argv = [sys.executable, "-I", "-S", remote_uws.__file__, str(folder / "spec.json")]
-        boxed, note = False, "The job runs at a partner's service."
+    if _is_remote(job):
+        start = starting.of_remote(job, tool, folder)
     else:
-        argv = tool.command(job.parameters, paths)
-        argv[0] = _program(argv[0])
-        boxed, note = sandbox.choose(str(jobs_section().get("sandbox", "auto")))
-    plain, walls = argv, None
-    if boxed:
-        readable = (tool.folder.resolve(), *(Path(row.path) for row in inputs))
-        walls = sandbox.Walls(work, tmp, progress, readable, tool.limits.network)
-        argv = sandbox.wrap(argv, walls)
-    limits = tool.limits
-    cpu = job.execution_duration * max(1, limits.processes)
+        mode, here = str(jobs_section().get("sandbox", "auto")), job.executor == executors.LOCAL
+        start = starting.of_tool(job, tool, inputs, folder, mode, here=here)
     return {
         "job": job.pk,
         "attempt": job.attempt,
-        "argv": argv,
-        "cwd": str(work),
-        "env": sandbox.environment(work, tmp, progress, f"{job.pk}.{job.attempt}", boxed=boxed),
+        "argv": start.argv,
+        "cwd": str(folder / "work"),
+        "env": start.environment,
         "seconds": job.execution_duration,
-        "memory_mb": limits.memory_mb,
-        "disk_mb": limits.disk_mb,
-        "processes": limits.processes,
+        "memory_mb": start.memory_mb,
+        "disk_mb": tool.limits.disk_mb,
+        "processes": start.processes,
         "log_bytes": int(jobs_section().get("log_bytes", DEFAULT_LOG_BYTES)),
-        "rlimits": {
-            # Memory is counted over the whole tree by the shepherd; this stops one greedy allocation.
-            "RLIMIT_DATA": limits.memory_mb << 20,
-            "RLIMIT_FSIZE": limits.disk_mb << 20,
-            "RLIMIT_CPU": cpu,
-            "RLIMIT_CORE": 0,
-        },
-        "platform": platform_text() + ("; bubblewrap" if boxed else "") + _executor_text(job),
+        "rlimits": start.rlimits,
+        "platform": platform_text() + start.platform + _executor_text(job),
         "executor": _executor_options(job),
-        "warm": warm.section(tool, plain, walls) if job.executor == executors.LOCAL else None,
-        "notes": [f"{tool.title}, {tool.id}, attempt {job.attempt}.", *_deprecation(tool), note],
+        "warm": start.warm,
+        "cleanup": start.cleanup,
+        "notes": [f"{tool.title}, {tool.id}, attempt {job.attempt}.", *_deprecation(tool), start.note],
     }
 
 
@@ -143,14 +122,6 @@ def _is_remote(job: Job) -> bool:
 
 def _executor_text(job: Job) -> str:
     return "" if job.executor == executors.LOCAL else f"; executor {job.executor}"
-
-
-def _program(name: str) -> str:
-    """The program's absolute path: `execve` looks nowhere else."""
-    found = shutil.which(name)
-    if found is None:
-        raise NotAvailable(f"The program {name} is not installed on this machine.")
-    return found
 
 
 def _check_readable(inputs: list[JobInput]) -> None:

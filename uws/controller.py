@@ -405,6 +405,14 @@ def _move(job_id: str, to: Phase, *, attempt: int | None = None, **fields: Any) 
     moved = bool(jobs.update(phase=to.value, **fields))
     if moved:
         _notify(job_id)
+        said = fields.get("error_message") or fields.get("stage")
+        log.info(
+            "job %s: %s%s%s",
+            job_id,
+            to.value,
+            f", attempt {attempt}" if attempt else "",
+            f" ({said})" if said else "",
+        )
     return moved
 
 

@@ -76,7 +76,7 @@ def request_stop(folder: Path) -> None:
     try:
         (folder / shepherd.STOP_FILE).touch()
     except OSError as error:
-        log.warning("%s cannot be stopped by a file: %s", folder.name, error)
+        log.warning("job %s: %s cannot be stopped by a file: %s", folder.parent.name, folder.name, error)
 
 
 class LocalExecutor:
@@ -137,7 +137,7 @@ class LocalExecutor:
                     if mark not in file.read().split(b"\0"):
                         continue
                 os.kill(int(name), signal.SIGKILL)
-                log.warning("killed process %s that was left of %s", name, folder.name)
+                log.warning("job %s: killed process %s, left of %s", folder.parent.name, name, folder.name)
             except OSError:
                 continue
 

@@ -29,6 +29,7 @@ from typing import Any
 from django.conf import settings
 
 from gateway.site import SiteError
+from uws.tools import containers
 
 LOCAL = "local"
 RESERVED = ("runner", "batch")
@@ -165,6 +166,24 @@ def check(raw: Mapping[str, Any] | None = None) -> None:
     assignment("", content)
     for tool in _table(content, "tools"):
         assignment(tool, content)
+
+
+def container_options(raw: Mapping[str, Any] | None = None) -> dict[str, tuple[str, ...]]:
+    """`[containers.podman] options = [...]` of site.toml, by engine.
+
+    Raises
+    ------
+    SiteError
+        If an engine is unknown, or its options are no list of texts.
+    """
+    found = {}
+    for name, table in _table(_raw(raw), "containers").items():
+        where = f"[containers.{name}]"
+        if name not in containers.ENGINES or not isinstance(table, Mapping):
+            raise SiteError(f"{where}: there are tables for {' and '.join(containers.ENGINES)}")
+        _check_options(table, {"options": _Option(list)}, where)
+        found[name] = tuple(table.get("options", ()))
+    return found
 
 
 def of_type(kind: ExecutorType) -> dict[str, ExecutorConfig]:

@@ -46,4 +46,10 @@ def collect() -> Iterable[Sample]:
     text = "Jobs that ended in the last hour, by tool and phase."
     for tool, phase, number in ended.values_list("tool_name", "phase").annotate(Count("pk")):
         yield "vogate_jobs_ended_last_hour", {"tool": tool, "phase": phase}, number, text
+    attempts = (
+        Attempt.objects.filter(job__end_time__gt=now() - RECENT).filter(ended_at__isnull=False).order_by()
+    )
+    text = "Attempts of the jobs that ended in the last hour, by tool and how they ended."
+    for tool, outcome, number in attempts.values_list("job__tool_name", "outcome").annotate(Count("pk")):
+        yield "vogate_attempts_ended_last_hour", {"tool": tool, "outcome": outcome}, number, text
     yield "vogate_disk_full", {}, float(queues.disk_is_full()), "1 if no job starts for want of disk space."

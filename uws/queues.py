@@ -206,9 +206,9 @@ def release_limited(fair_use: str) -> int:
     if first is None:
         return 0
     room = creation.limits_of(first.owner_id is not None).active_jobs - active(fair_use)
-    count = 0
+    count, stops = 0, list(QueueStop.objects.all())
     for job in held.order_by("queued_at", "child_number")[: max(0, room)]:
-        stop = stop_of(job)
+        stop = next((one for one in stops if one.covers(job)), None)
         if stop is None:
             count += controller.release(job)
         else:

@@ -33,6 +33,7 @@ TERM_SECONDS = 1.5
 KILL_SECONDS = 8.0
 CHECK_SECONDS = 0.5
 STOP_CHECK_SECONDS = 0.2
+CLEANUP_SECONDS = 20.0
 STOP_FILE = "stop"
 HEARTBEAT_SECONDS = 5.0
 DISK_SHARE = 0.05
@@ -350,7 +351,23 @@ class Shepherd:
         self.close_walls()
         self.reap()
         self.drain()
+        self.tidy()
         self.leave_record(began)
+
+    def tidy(self) -> None:
+        """Run what the attempt wants run at its end (a container engine's own clean-up)."""
+        command = self.spec.get("cleanup")
+        if not command:
+            return
+        try:
+            pid = os.posix_spawn(command[0], command, self.spec["env"])
+        except OSError:
+            return
+        end = time.monotonic() + CLEANUP_SECONDS
+        while os.waitpid(pid, os.WNOHANG) == (0, 0):
+            if time.monotonic() > end:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.02)
 
     def leave_record(self, began: float) -> None:
         code = None if self.status is None else os.waitstatus_to_exitcode(self.status)

@@ -301,6 +301,7 @@ class SlurmExecutor:
         for folder, record in records.items():
             record |= {"submitted": True, "submissions": record["submissions"] + 1}
             storage.write_json(folder / RECORD, record)
+            log.info("job %s: submitted to Slurm as %s", folder.parent.name, Key.of(record).text)
             with self._lock:
                 self._waiting.pop(folder, None)
                 self._held[folder] = 0.0

@@ -46,6 +46,10 @@ class Key:
     name: str
     index: int | None = None
 
+    @property
+    def text(self) -> str:
+        return self.name if self.index is None else f"{self.name}[{self.index}]"
+
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Key:
         return cls(str(record.get("name")), record.get("index"))

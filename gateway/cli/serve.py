@@ -115,6 +115,9 @@ def main(args: argparse.Namespace, *, end_jobs: bool = False, since: float | Non
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     family = children(args, end_jobs=end_jobs)
+    # Buffers of results are as large as batches: kept by the process, they are not cleared anew by the kernel each time.
+    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(16 << 20))
+    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(32 << 20))
     os.environ.setdefault("VOGATE_SERVED_AT", f"http://{args.host}:{args.port}")
     for child in family:
         child.start()

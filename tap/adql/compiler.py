@@ -27,6 +27,7 @@ class CompiledQuery:
     """A query ready to run; `sql` is made of known tables, columns and functions only."""
 
     sql: str
+    """May have placeholders $1, $2, ... for `values`."""
     columns: tuple[Column, ...]
     """Result columns in order, with metadata; their names are unique and are those of the SQL result."""
     tables: frozenset[tuple[str, str]]
@@ -37,6 +38,7 @@ class CompiledQuery:
     """Columns that uploaded tables need (crossmatch_postgres.py)."""
     _query: ir.Query | None = field(default=None, repr=False, compare=False)
     _emitter: Callable[[], Emitter] = field(default=Emitter, repr=False, compare=False)
+    values: tuple[float, ...] = ()
 
     def paged(
         self, sort: int | None = None, descending: bool = False, offset: int = 0, limit: int = 100
@@ -96,7 +98,7 @@ class CompiledQuery:
         assert self._query is not None
         limit = None if maxrec is None else maxrec + 1
         names = tuple(column.name for column in self.columns)
-        return replace(self, sql=emitter.statement(self._query, names, limit))
+        return replace(self, sql=emitter.statement(self._query, names, limit), values=())
 
     def _again(self, query: ir.Query, columns: tuple[Column, ...]) -> CompiledQuery:
         writer = self._emitter()
@@ -133,6 +135,7 @@ def compile_query(
     uploads: tuple[Table, ...] = (),
     extensions: frozenset[Extension] = ALL_EXTENSIONS,
     emitter: Callable[[], Emitter] = Emitter,
+    bind: bool = False,
 ) -> CompiledQuery:
     """ADQL 2.1 to the SQL of a database.
 
@@ -152,6 +155,9 @@ def compile_query(
         What is accepted beyond the standard.
     emitter
         Makes what writes the SQL; DuckDB's where nothing else is said.
+    bind
+        Whether the numbers of cones become placeholders: DuckDB parses queries of one shape once then, but collects
+        all rows of the result before it gives the first.
 
     Raises
     ------
@@ -171,10 +177,32 @@ def compile_query(
                 query = resolver.statement(parse(text, extensions, udf.NAMES))
         columns = unique_names(query.outputs)
         limit = None if maxrec is None else maxrec + 1
-        writer = emitter()
-        sql = writer.statement(query, tuple(column.name for column in columns), limit)
+        names = tuple(column.name for column in columns)
+        writer, sql = _written(emitter, query, names, limit, bind)
     except Problem as problem:
         raise error_at(text, problem.at, problem.message, problem.hint) from None
     except RecursionError:
         raise QueryError("The query is too deeply nested.", hint="Simplify it.") from None
-    return CompiledQuery(sql, columns, frozenset(resolver.tables), query.limit, writer.needed, query, emitter)
+    return CompiledQuery(
+        sql,
+        columns,
+        frozenset(resolver.tables),
+        query.limit,
+        writer.needed,
+        query,
+        emitter,
+        tuple(writer.values or ()),
+    )
+
+
+def _written(
+    emitter: Callable[[], Emitter], query: ir.Query, names: tuple[str, ...], limit: int | None, bind: bool
+) -> tuple[Emitter, str]:
+    writer = emitter()
+    writer.values = [] if bind and writer.binds else None
+    sql = writer.statement(query, names, limit)
+    if all(f"${number}" in sql for number in range(1, len(writer.values or ()) + 1)):
+        return writer, sql
+    # A number was placed in what was then left out.
+    writer = emitter()
+    return writer, writer.statement(query, names, limit)

@@ -17,6 +17,8 @@ from tap.adql.predicates import Floats, Ragged
 from tap.adql.shapes import Shape, ShapeKind
 
 MAX_RANGES = 40
+SMALL = 0.05
+"""Radians up to which a cover is a coarse one: it is found sooner, and few rows lie in what it has too much."""
 FINEST = 14
 """Finest order that is used: cells of 13 arcseconds, after which the exact test has little left to do."""
 _CELLS = 4096
@@ -57,11 +59,13 @@ def _to_centre(shape: Shape, p: Floats) -> Floats:
 
 
 def _depth(shape: Shape) -> int:
-    """Order whose cells are a quarter of the shape's radius or smaller."""
+    """Order whose cells are a quarter of the shape's radius or smaller, half of it where that is small."""
     radius = shape.radius if shape.kind is not ShapeKind.COMPLEMENT else shape.parts[0].radius
     if radius <= 0:
         return FINEST
-    return min(FINEST, max(0, math.ceil(math.log2(math.sqrt(math.pi / 3) * 4 / radius))))
+    return min(
+        FINEST, max(0, math.ceil(math.log2(math.sqrt(math.pi / 3) * (2 if radius <= SMALL else 4) / radius)))
+    )
 
 
 @cache
@@ -76,8 +80,8 @@ def children(cells: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
 
 
 @lru_cache(maxsize=512)
-def ranges(shape: Shape) -> tuple[tuple[int, int], ...]:
-    """Ranges of order-29 cells, both ends included, in ascending order; at most MAX_RANGES."""
+def ranges(shape: Shape, most: int = MAX_RANGES) -> tuple[tuple[int, int], ...]:
+    """Ranges of order-29 cells, both ends included, in ascending order; at most `most`."""
     deepest = _depth(shape)
     centre = np.array(shape.centre)
     order = min(_FIRST, deepest)
@@ -98,13 +102,13 @@ def ranges(shape: Shape) -> tuple[tuple[int, int], ...]:
             cells = cells[(near <= reach) & ~full]
             if order == deepest or len(cells) > _CELLS or not len(cells):
                 found.append((cells, order))
-                return _merged(found)
+                return _merged(found, most)
             steps = 1
         cells, order = children(cells, steps), order + steps
         p = healpix.centres(order, cells)
 
 
-def _merged(found: list[tuple[NDArray[np.int64], int]]) -> tuple[tuple[int, int], ...]:
+def _merged(found: list[tuple[NDArray[np.int64], int]], most: int) -> tuple[tuple[int, int], ...]:
     low = np.concatenate([cells << (2 * (29 - order)) for cells, order in found])
     high = np.concatenate([(cells + 1) << (2 * (29 - order)) for cells, order in found])
     if not len(low):
@@ -113,8 +117,8 @@ def _merged(found: list[tuple[NDArray[np.int64], int]]) -> tuple[tuple[int, int]
     low, high = low[sequence], high[sequence]
     gaps = low[1:] - high[:-1]
     cut = np.flatnonzero(gaps > 0)
-    if len(cut) >= MAX_RANGES:
-        cut = np.sort(cut[np.argsort(gaps[cut])[-(MAX_RANGES - 1) :]])
+    if len(cut) >= most:
+        cut = np.sort(cut[np.argsort(gaps[cut])[-(most - 1) :]])
     starts = low[np.r_[0, cut + 1]]
     ends = high[np.r_[cut, len(high) - 1]] - 1
     return tuple(zip(starts.tolist(), ends.tolist()))

@@ -123,6 +123,8 @@ class Emitter:
     templates = TEMPLATES
     calls: dict[str, Callable[..., str]] = dict(spatial_duckdb.CALLS)
     emitters: dict[type, Callable[..., str]]
+    binds = True
+    """Whether numbers may stand outside of the SQL, as values of placeholders."""
     spreads = True
     """Whether joins by position go over HEALPix cells (crossmatch_duckdb.py)."""
     needed: tuple[Spread, ...] = ()
@@ -135,6 +137,8 @@ class Emitter:
         """Aliases of stored tables: their columns have their declared types."""
         self.indexes = True
         """Whether index columns can be named here: not beside aggregates."""
+        self.values: list[float] | None = None
+        """What the placeholders $1, $2, ... stand for; None where all numbers are written out."""
 
     # Queries
 
@@ -283,6 +287,13 @@ class Emitter:
 
     def literal(self, value: int | float | str | None) -> str:
         return literal(value)
+
+    def placed(self, value: float) -> str:
+        """A number that differs between queries of one shape: a placeholder, or the number itself."""
+        if self.values is None:
+            return spatial_duckdb.number(value) if isinstance(value, float) else str(value)
+        self.values.append(value)
+        return f"${len(self.values)}"
 
     def _condition(self, condition: ir.Expr, match: crossmatch_duckdb.Match | None) -> str:
         text = self.value(condition)

@@ -64,7 +64,10 @@ def column_of(kind: Kind, name: str = "", **fields: object) -> Column:
 
 
 def as_result(column: Column, name: str) -> Column:
-    """A stored column as it appears in a result."""
+    """A stored column as it appears in a result; itself if it does already, as most do when they are selected."""
+    stored = column.base_url or column.principal or column.indexed or column.std
+    if column.name == name and not stored and column.column_index is None:
+        return column
     return replace(
         column, name=name, base_url=False, principal=False, indexed=False, std=False, column_index=None
     )

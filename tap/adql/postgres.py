@@ -72,6 +72,7 @@ class PostgresEmitter(duckdb.Emitter):
 
     types = TYPES
     templates = TEMPLATES
+    binds = False
     mocs = postgres_moc
     calls: dict[str, Callable[..., str]] = spatial_duckdb.CALLS | spatial_postgres.CALLS
     emitters: dict[type, Callable[..., str]] = duckdb.Emitter.emitters | spatial_postgres.EMIT

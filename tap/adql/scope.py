@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from gateway.vo.columns import Table
+from gateway.vo.columns import Column, Table
 from tap.adql.build import Problem
 from tap.adql.catalogue import matches, suggestion
-from tap.adql.ir import Expr, PositionIndex, Query, Ref, RegionIndex
+from tap.adql.ir import Expr, Kind, PositionIndex, Query, Ref, RegionIndex
 from tap.adql.metadata import as_result, kind_of
 from tap.adql.tree import ColumnName, Identifier
 
@@ -126,6 +127,16 @@ def _only(entries: list[Entry], column: ColumnName, sources: list[Source]) -> Ex
     raise Problem(column.at, f"The column {column.shown()} is ambiguous.", hint)
 
 
+@lru_cache(maxsize=256)
+def _described(columns: tuple[Column, ...]) -> tuple[tuple[Column, Kind, Column], ...]:
+    """The columns that queries see, each with what it is and as it appears in a result."""
+    return tuple(
+        (column, kind_of(column), as_result(column, column.name))
+        for column in columns
+        if not column.name.startswith("_rgn_") and column.name != HEALPIX_COLUMN
+    )
+
+
 def table_entries(table: Table, alias: str, base_url: str) -> list[Entry]:
     """The columns of a stored or uploaded table."""
     position = region = None
@@ -134,12 +145,10 @@ def table_entries(table: Table, alias: str, base_url: str) -> list[Entry]:
     if table.region:
         region = RegionIndex(alias, REGION_COLUMNS)
     entries = []
-    for column in table.columns:
-        if column.name.startswith("_rgn_") or column.name == HEALPIX_COLUMN:
-            continue
+    for column, kind, described in _described(table.columns):
         ref = Ref(
-            kind_of(column),
-            as_result(column, column.name),
+            kind,
+            described,
             alias,
             column.name,
             prefix=base_url if column.base_url else "",

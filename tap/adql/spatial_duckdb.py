@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 WHOLE_SKY = (0, 12 * 4**29 - 1)
 _INLINE = 160
 """Longest argument, in characters, that a formula may repeat."""
+CONE_RANGES = 8
+"""Ranges of a small cone's filter, always so many: with placeholders the SQL is then the same for all of them."""
 
 TEMPLATES = {
     "healpix_center": "vg_healpix_centre(CAST({0} AS BIGINT), CAST({1} AS BIGINT))",
@@ -160,6 +162,19 @@ def _index(emitter: Emitter, lon: Expr, lat: Expr) -> ir.PositionIndex | None:
     return None
 
 
+def cone_ranges(emitter: Emitter, index: ir.PositionIndex, shape: Shape) -> str:
+    """`ranges`; with placeholders its text is the same for all cones of about one size."""
+    if emitter.values is None:
+        return ranges(emitter, index, shape)
+    most = CONE_RANGES if shape.radius <= cover.SMALL else 2 * CONE_RANGES
+    found = cover.ranges(shape, most)
+    if found == (WHOLE_SKY,):
+        return ""
+    return between(
+        f'{index.source}."{index.healpix}"', found + (found[-1],) * (most - len(found)), emitter.placed
+    )
+
+
 def ranges(emitter: Emitter, index: ir.PositionIndex, shape: Shape) -> str:
     """A filter on the HEALPix column; '' where it would let all through."""
     found = cover.ranges(shape)
@@ -169,14 +184,15 @@ def ranges(emitter: Emitter, index: ir.PositionIndex, shape: Shape) -> str:
     return emitter.between(column, found)
 
 
-def between(column: str, found: tuple[tuple[int, int], ...]) -> str:
+def between(column: str, found: tuple[tuple[int, int], ...], write: Callable[[int], str] = str) -> str:
     """In one of the ranges; DuckDB prunes by the outer BETWEEN alone."""
     if not found:
         return f"{column} < 0"
-    outer = f"{column} BETWEEN {found[0][0]} AND {found[-1][1]}"
+    outer = f"{column} BETWEEN {write(found[0][0])} AND {write(found[-1][1])}"
     if len(found) == 1:
         return outer
-    return f"{outer} AND ({' OR '.join(f'{column} BETWEEN {low} AND {high}' for low, high in found)})"
+    inner = " OR ".join(f"{column} BETWEEN {write(low)} AND {write(high)}" for low, high in found)
+    return f"{outer} AND ({inner})"
 
 
 def in_moc(emitter: Emitter, expr: ir.InMoc) -> str:
@@ -208,7 +224,9 @@ def _haversine(lon: str, lat: str, centre_lon: str, centre_lat: str, cosine: str
     )
 
 
-def in_cone(lon: str, lat: str, centre: tuple[float, float], radius: float, strict: bool) -> str:
+def in_cone(
+    emitter: Emitter, lon: str, lat: str, centre: tuple[float, float], radius: float, strict: bool
+) -> str:
     """Whether a position is within `radius` degrees of a constant centre."""
     if radius < 0:
         return "false"
@@ -221,8 +239,8 @@ def in_cone(lon: str, lat: str, centre: tuple[float, float], radius: float, stri
         limit, less, centre = math.sin(math.radians(180.0 - radius) / 2) ** 2, more, opposite
     else:
         limit = math.sin(math.radians(radius) / 2) ** 2
-    cosine = number(math.cos(math.radians(centre[1])))
-    return f"{_haversine(lon, lat, number(centre[0]), number(centre[1]), cosine)} {less} {number(limit)}"
+    x, y, cosine = (emitter.placed(float(v)) for v in (*centre, math.cos(math.radians(centre[1]))))
+    return f"{_haversine(lon, lat, x, y, cosine)} {less} {emitter.placed(limit)}"
 
 
 def within(emitter: Emitter, expr: ir.Within) -> str:
@@ -235,8 +253,8 @@ def within(emitter: Emitter, expr: ir.Within) -> str:
     if x is not None and y is not None and radius is not None and len(lon + lat) < _INLINE:
         index = _index(emitter, a.lon, a.lat)
         shape = Shape(ShapeKind.CIRCLE, unit_vector(x, y), math.radians(max(0.0, min(radius, 180.0))))
-        filtered = ranges(emitter, index, shape) if index is not None else ""
-        return _all(filtered, in_cone(lon, lat, (float(x), float(y)), radius, expr.strict))
+        filtered = cone_ranges(emitter, index, shape) if index is not None else ""
+        return _all(filtered, in_cone(emitter, lon, lat, (float(x), float(y)), radius, expr.strict))
     lon2, lat2 = double(emitter, b.lon), double(emitter, b.lat)
     limit = double(emitter, expr.radius)
     less = "<" if expr.strict else "<="
@@ -276,9 +294,11 @@ def spatial(emitter: Emitter, expr: ir.Spatial) -> str:
 def _point_in(emitter: Emitter, place: ir.Point, shape: Shape) -> str:
     lon, lat = double(emitter, place.lon), double(emitter, place.lat)
     index = _index(emitter, place.lon, place.lat)
-    filtered = ranges(emitter, index, shape) if index is not None else ""
     if shape.kind is ShapeKind.CIRCLE and len(lon + lat) < _INLINE:
-        return _all(filtered, in_cone(lon, lat, lon_lat(shape.centre), math.degrees(shape.radius), False))
+        filtered = cone_ranges(emitter, index, shape) if index is not None else ""
+        centre, radius = lon_lat(shape.centre), math.degrees(shape.radius)
+        return _all(filtered, in_cone(emitter, lon, lat, centre, radius, False))
+    filtered = ranges(emitter, index, shape) if index is not None else ""
     exact = f"vg_point_in({lon}, {lat}, {numbers(shape.encode())})"
     if not filtered:
         return exact

@@ -95,7 +95,9 @@ def _point_in(emitter: Emitter, place: ir.Point, shape: Shape) -> str:
     index = spatial_duckdb._index(emitter, place.lon, place.lat)
     filtered = spatial_duckdb.ranges(emitter, index, shape) if index is not None else ""
     if shape.kind is ShapeKind.CIRCLE and len(lon + lat) < spatial_duckdb._INLINE:
-        exact = spatial_duckdb.in_cone(lon, lat, lon_lat(shape.centre), math.degrees(shape.radius), False)
+        exact = spatial_duckdb.in_cone(
+            emitter, lon, lat, lon_lat(shape.centre), math.degrees(shape.radius), False
+        )
     else:
         exact = f"vg_point_in({lon}, {lat}, {array(shape.encode())})"
     return f"({filtered} AND {exact})" if filtered else exact

@@ -8,7 +8,8 @@ import logging
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 import pyarrow as pa
@@ -58,15 +59,18 @@ class WorkerAnswer:
         self.idle_since: float | None = None
         self.schema: pa.Schema
 
-    def start(self, sql: str, uploads: Mapping[str, pa.Table], *, gather: bool = False) -> None:
+    def start(
+        self, sql: str, values: Sequence[float], uploads: Mapping[str, pa.Table], *, gather: bool = False
+    ) -> None:
         """Send the query and wait for the shape of its result."""
         try:
             self._await_worker()
-            self._timed(lambda: self._send(sql, uploads, wire.GATHER if gather else wire.QUERY))
+            kind = wire.GATHER if gather else wire.QUERY
+            self._timed(lambda: self._send(sql, values, uploads, kind))
             kind, payload = self._next_frame()
             if kind != wire.SCHEMA:
                 raise NotAvailable("The query engine gave no answer.")
-            self.schema = pa.ipc.read_schema(pa.py_buffer(payload))
+            self.schema = _schema(bytes(payload))
         except BaseException:
             self.close()
             raise
@@ -79,7 +83,7 @@ class WorkerAnswer:
                 raise self._error() from None
             raise
 
-    def _send(self, sql: str, uploads: Mapping[str, pa.Table], kind: bytes) -> None:
+    def _send(self, sql: str, values: Sequence[float], uploads: Mapping[str, pa.Table], kind: bytes) -> None:
         sock = self.worker.socket
         for name, table in uploads.items():
             sink = pa.BufferOutputStream()
@@ -88,7 +92,8 @@ class WorkerAnswer:
             wire.send(sock, wire.UPLOAD, json.dumps({"name": name}).encode())
             wire.send(sock, wire.ROWS, sink.getvalue())
         self.worker.begin()
-        wire.send(sock, kind, sql.encode())
+        frames = [(wire.VALUES, json.dumps(values).encode())] if values else []
+        wire.send_all(sock, [*frames, (kind, sql.encode())])
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         try:
@@ -107,12 +112,14 @@ class WorkerAnswer:
         """Whether the engine says something more within `seconds`."""
         if self._finished or not self._open:
             return False
+        if self.worker.inbox.holds_more:
+            return True
         poll = select.poll()
         poll.register(self.worker.socket, select.POLLIN)
         return bool(poll.poll(1000 * seconds))
 
     def _next_frame(self) -> tuple[bytes, bytearray]:
-        kind, payload = self._timed(lambda: wire.receive(self.worker.socket))
+        kind, payload = self._timed(self.worker.inbox.receive)
         if kind in (wire.END, wire.FAILURE):
             self._finished = True
         if kind == wire.FAILURE:
@@ -194,6 +201,15 @@ class WorkerAnswer:
         if since is not None and now - since > STALL:
             self._stop("stalled")
 
+    @property
+    def state(self) -> str:
+        """How far the query got, for the log."""
+        if not self.worker.alive:
+            return f"it ended ({self._why or 'by itself'})"
+        return (
+            f"{'finished' if self._finished else 'not finished'}{', broken off' * self._broken} {self._why}"
+        )
+
     def close(self) -> None:
         """Give the worker back; it is asked to stop if the query has not finished, and ended if it does not."""
         with self._lock:
@@ -212,8 +228,14 @@ class WorkerAnswer:
             self.worker.interrupt()
             while True:
                 self.worker.socket.settimeout(max(until - time.monotonic(), 0.001))
-                kind, _ = wire.receive(self.worker.socket)
+                kind, _ = self.worker.inbox.receive()
                 if kind in (wire.END, wire.FAILURE):
                     return True
         except (OSError, wire.ConnectionLost):  # TimeoutError is an OSError
             return False
+
+
+@lru_cache(maxsize=64)
+def _schema(serialised: bytes) -> pa.Schema:
+    """Queries of one shape have the same."""
+    return pa.ipc.read_schema(pa.py_buffer(serialised))

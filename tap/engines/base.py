@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
@@ -118,6 +118,7 @@ class Engine(Protocol):
         on_leave: OnLeave | None = None,
         key: str = "",
         gather: bool = False,
+        values: Sequence[float] = (),
     ) -> Answer:
         """Start a query; returns when the engine has begun to answer.
 
@@ -139,6 +140,8 @@ class Engine(Protocol):
             Whose query it is, for the limits of one caller; '' for nobody's.
         gather
             There are few rows at most: collecting them first is faster than streaming.
+        values
+            The numbers that the placeholders $1, $2, ... in `sql` stand for.
 
         Raises
         ------

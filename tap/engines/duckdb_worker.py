@@ -11,6 +11,9 @@ import json
 import resource
 import socket
 import sys
+import warnings
+from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
@@ -62,6 +65,8 @@ def connect(configuration: dict[str, object]) -> duckdb.DuckDBPyConnection:
     functions.register(connection)
     connection.execute("SET enable_external_access=false")
     connection.execute("SET lock_configuration=true")
+    # The other way, which plans everything twice, costs more than the copy that this warns of.
+    warnings.filterwarnings("ignore", "Arrow output on a DB-API result")
     return connection
 
 
@@ -80,6 +85,7 @@ class DuckDB:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
+        self.statements = Statements(connection)
         self.names: list[str] = []
 
     def upload(self, name: str, rows: pa.Table) -> None:
@@ -101,22 +107,65 @@ class DuckDB:
     def interrupt(self) -> None:
         self.connection.interrupt()
 
-    def answer(self, sock: socket.socket, sql: str, *, gather: bool) -> None:
+    def answer(
+        self, sock: socket.socket, sql: str, values: Sequence[float], *, gather: bool
+    ) -> serving.Frames:
         try:
             # `sql` streams but plans everything twice; `execute` collects all rows first.
-            source: Any = self.connection.execute(sql) if gather else self.connection.sql(sql)
-            reader = source.to_arrow_reader(BATCH_ROWS)
-            wire.send(sock, wire.SCHEMA, reader.schema.serialize())
-            for batch in reader:
-                if batch.num_rows:
-                    wire.send(sock, wire.BATCH, batch.serialize())
-            reader.close()
+            if gather or values:
+                return gathered(self.statements.gather(sql, values))
+            return streamed(sock, self.connection.sql(sql).to_arrow_reader(BATCH_ROWS))
         except (
             duckdb.Error, pa.ArrowException, OSError, RuntimeError, MemoryError, AttributeError
         ) as error:  # fmt: skip
             if isinstance(error, ConnectionError):
                 raise
             raise failure(type(error).__name__, str(error).strip()) from error
+
+
+class Statements:
+    """Queries that differ in the values of their placeholders alone are parsed once."""
+
+    MOST = 64
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self._known: OrderedDict[str, Any] = OrderedDict()
+
+    def _parsed(self, sql: str) -> Any:
+        found = self._known.get(sql)
+        if found is None:
+            (found,) = self.connection.extract_statements(sql)
+            self._known[sql] = found
+            if len(self._known) > self.MOST:
+                self._known.popitem(last=False)
+        self._known.move_to_end(sql)
+        return found
+
+    def gather(self, sql: str, values: Sequence[float]) -> pa.Table:
+        """All rows of a query at once."""
+        if values:
+            return self.connection.execute(self._parsed(sql), list(values)).to_arrow_table()
+        return self.connection.execute(sql).to_arrow_table()
+
+
+def gathered(table: pa.Table) -> serving.Frames:
+    """A result that is complete."""
+    batches = table.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
+    return [
+        (wire.SCHEMA, table.schema.serialize()),
+        *((wire.BATCH, batch.serialize()) for batch in batches if batch.num_rows),
+    ]
+
+
+def streamed(sock: socket.socket, reader: pa.RecordBatchReader) -> serving.Frames:
+    """Send a result as it comes; nothing is left."""
+    wire.send(sock, wire.SCHEMA, reader.schema.serialize())
+    for batch in reader:
+        if batch.num_rows:
+            wire.send(sock, wire.BATCH, batch.serialize())
+    reader.close()
+    return []
 
 
 def main(arguments: list[str]) -> int:

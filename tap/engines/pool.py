@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -61,6 +61,7 @@ class Pool:
         on_leave: OnLeave | None = None,
         key: str = "",
         gather: bool = False,
+        values: Sequence[float] = (),
     ) -> WorkerAnswer:
         """See `tap.engines.base.Engine.run`."""
         begun = time.monotonic()
@@ -76,10 +77,11 @@ class Pool:
                 self._at_work.append(answer)
                 self._watch()
             for old in stale:
+                log.info("query worker %d is given up: nobody can use it any more", old.process.pid)
                 old.kill()
             leaving.attach(answer.cancel)
             try:
-                answer.start(sql, uploads or {}, gather=gather)
+                answer.start(sql, values, uploads or {}, gather=gather)
             except WorkerDied as error:
                 # A worker that goes at once was dying already, which shows only when it is used.
                 if time.monotonic() - begun > AT_ONCE and not isinstance(error, WorkerLeft):
@@ -116,6 +118,7 @@ class Pool:
                 self._idle.append(answer.worker)
             self._lanes.leave(answer)
         if not keep:
+            log.info("query worker %d is given up: %s", answer.worker.process.pid, answer.state)
             answer.worker.kill()
 
     def warm(self, version: int, files: Mapping[str, Path], count: int = 1) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,10 +118,11 @@ class PostgresPool(Pool):
         on_leave: OnLeave | None = None,
         key: str = "",
         gather: bool = False,
+        values: Sequence[float] = (),
     ) -> WorkerAnswer:
         return super().run(
             sql, 0, {}, seconds=seconds, uploads=uploads, lane=lane, patience=patience, on_leave=on_leave,
-            key=key, gather=gather,
+            key=key, gather=gather, values=values,
         )  # fmt: skip
 
     def warm(self, version: int, files: Mapping[str, Path], count: int = 1) -> None:

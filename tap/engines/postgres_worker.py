@@ -13,7 +13,7 @@ import re
 import resource
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -164,7 +164,9 @@ class PostgreSQL:
         self._interrupted = True
         self.connection.adbc_cancel()
 
-    def answer(self, sock: socket.socket, sql: str, *, gather: bool) -> None:
+    def answer(
+        self, sock: socket.socket, sql: str, values: Sequence[float], *, gather: bool
+    ) -> serving.Frames:
         if self._lost:
             raise serving.Failure("Gone", "the connection was lost", "gone")
         begun = False
@@ -179,6 +181,7 @@ class PostgreSQL:
                 wire.send(sock, wire.SCHEMA, plain(reader.schema).serialize())
                 for batch in _batches(reader):
                     wire.send(sock, wire.BATCH, batch.serialize())
+            return []
         except Error as error:
             try:
                 raise failure(error) from error

@@ -7,13 +7,17 @@ import os
 import select
 import socket
 import threading
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from tap.engines import wire
 
-__all__ = ["Failure", "Refused", "Session", "die_with_master", "serve", "start_failed"]
+Frames = list[tuple[bytes, Any]]
+"""Kinds and payloads, see `tap.engines.wire`."""
+
+__all__ = ["Failure", "Frames", "Refused", "Session", "die_with_master", "serve", "start_failed"]
 
 
 class Failure(Exception):
@@ -42,8 +46,11 @@ class Session(Protocol):
         """Take in a table for the next query alone; raises Refused."""
         ...
 
-    def answer(self, sock: socket.socket, sql: str, *, gather: bool) -> None:
-        """Send the SCHEMA and the BATCHes of a query; raises Failure."""
+    def answer(self, sock: socket.socket, sql: str, values: Sequence[float], *, gather: bool) -> Frames:
+        """Send the SCHEMA and the BATCHes of a query, or give back those that may go with its END; raises Failure.
+
+        `values` are what the placeholders $1, $2, ... stand for, in engines whose SQL has them.
+        """
         ...
 
     def clear(self) -> None:
@@ -105,36 +112,40 @@ def start_failed(sock: socket.socket, error: Exception) -> int:
 
 def serve(sock: socket.socket, session: Session) -> None:
     """Answer queries until the master closes the socket."""
+    inbox = wire.Inbox(sock)
     try:
         while True:
-            _serve_one(sock, session)
+            _serve_one(sock, inbox, session)
     except (wire.ConnectionLost, BrokenPipeError):
         return
 
 
-def _serve_one(sock: socket.socket, session: Session) -> None:
+def _serve_one(sock: socket.socket, inbox: wire.Inbox, session: Session) -> None:
     """Take in uploads up to the next query, and answer that."""
     refused = ""
+    values: list[float] = []
     while True:
-        kind, payload = wire.receive(sock)
+        kind, payload = inbox.receive()
         if kind == wire.UPLOAD:
             name = json.loads(payload)["name"]
-            _, rows = wire.receive(sock)
+            _, rows = inbox.receive()
             try:
                 session.upload(name, pa.ipc.open_stream(pa.py_buffer(rows)).read_all())
             except (Refused, pa.ArrowException, MemoryError) as error:
                 refused = f"The uploaded table {name} could not be taken in: {error}"
+        elif kind == wire.VALUES:
+            values = json.loads(payload)
         elif kind in (wire.QUERY, wire.GATHER):
             break
     INTERRUPTS.begin(session)
     try:
         if refused:
             raise Failure("Upload", refused, "upload")
-        session.answer(sock, payload.decode(), gather=kind == wire.GATHER)
+        left = session.answer(sock, payload.decode(), values, gather=kind == wire.GATHER)
     except Failure as failure:
         wire.send(sock, wire.FAILURE, failure.frame())
     else:
-        wire.send(sock, wire.END)
+        wire.send_all(sock, [*left, (wire.END, b"")])
     finally:
         INTERRUPTS.end()
     session.clear()

@@ -56,6 +56,7 @@ class Worker:
         self.told: dict[str, Any] = {}
         """What the process said when it was ready."""
         self.socket, theirs = socket.socketpair()
+        self.inbox = wire.Inbox(self.socket)
         lifeline, self._lifeline = os.pipe()
         try:
             for end in (self.socket, theirs):
@@ -110,7 +111,7 @@ class Worker:
             return
         self.socket.settimeout(START_SECONDS)
         try:
-            kind, payload = wire.receive(self.socket)
+            kind, payload = self.inbox.receive()
         except (TimeoutError, wire.ConnectionLost):
             self.kill()
             raise StartFailed("The query engine did not start.", hint="Try again in a moment.") from None

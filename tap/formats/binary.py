@@ -166,6 +166,8 @@ def _string(array: pa.Array, column: Column) -> Part:
 
 def padded(lengths: npt.NDArray[np.int64], data: Bytes, width: int) -> Bytes:
     """Strings as (n, width), cut or filled with NUL."""
+    if len(lengths) and int(lengths.min()) == int(lengths.max()) == width:
+        return data.reshape(len(lengths), width)
     ends = np.cumsum(lengths)
     block = np.zeros((len(lengths), width), np.uint8)
     kept = np.minimum(lengths, width)

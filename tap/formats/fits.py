@@ -20,6 +20,7 @@ from tap.formats.base import ResultInfo
 from tap.formats.binary import BIG_ENDIAN, Bytes, fixed_length, padded, scalars
 from tap.formats.cells import printable_ascii, string_bytes
 from tap.formats.fitscards import card, cards_of_text, pad_block
+from tap.formats.pipeline import in_order
 
 CODES = {
     "boolean": "L",
@@ -224,20 +225,39 @@ def _cell_bytes(array: pa.Array, shape: Shape) -> Bytes:
 
 def _data(spool: IO[bytes], shapes: Sequence[Shape]) -> Iterator[bytes]:
     """The rows, then the arrays of varying length in the same order."""
-    place = 0
     spool.seek(0)
-    for batch in pa.ipc.open_stream(spool):
-        parts = []
-        for array, shape in zip(batch.columns, shapes):
-            parts.append(_descriptors(array, shape, place) if shape.in_heap else _cell_bytes(array, shape))
-            place += len(_elements(array, shape)) if shape.in_heap else 0
-        yield np.concatenate(parts, axis=1).tobytes() if parts else b""
-    if place:
+    yield from in_order(
+        lambda placed: _row_bytes(*placed, shapes), _placed(pa.ipc.open_stream(spool), shapes)
+    )
+    if any(shape.heap for shape in shapes):
         spool.seek(0)
         for batch in pa.ipc.open_stream(spool):
             for array, shape in zip(batch.columns, shapes):
                 if shape.in_heap:
                     yield _elements(array, shape).tobytes()
+
+
+def _placed(
+    batches: Iterable[pa.RecordBatch], shapes: Sequence[Shape]
+) -> Iterator[tuple[pa.RecordBatch, list[int]]]:
+    """Each batch, and where in the heap the arrays of each of its columns begin."""
+    place = 0
+    for batch in batches:
+        places = []
+        for array, shape in zip(batch.columns, shapes):
+            places.append(place)
+            place += len(_elements(array, shape)) if shape.in_heap else 0
+        yield batch, places
+
+
+def _row_bytes(batch: pa.RecordBatch, places: Sequence[int], shapes: Sequence[Shape]) -> bytes:
+    matrix = np.empty((batch.num_rows, sum(shape.bytes for shape in shapes)), np.uint8)
+    start = 0
+    for array, shape, place in zip(batch.columns, shapes, places):
+        cells = _descriptors(array, shape, place) if shape.in_heap else _cell_bytes(array, shape)
+        matrix[:, start : start + shape.bytes] = cells
+        start += shape.bytes
+    return matrix.tobytes()
 
 
 def _elements(array: pa.Array, shape: Shape) -> Bytes:

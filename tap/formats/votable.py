@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,7 +18,8 @@ from gateway.vo.columns import Column
 from gateway.vo.errors import GatewayError
 from tap.formats import binary
 from tap.formats.base import ResultInfo
-from tap.formats.cells import Numbers, escaped, text
+from tap.formats.cells import Numbers, escaped, string_bytes, texts
+from tap.formats.pipeline import in_order
 
 SMALLEST = {"short": -(1 << 15), "int": -(1 << 31), "long": -(1 << 63)}
 WHOLE = ("unsignedByte", *SMALLEST)
@@ -41,15 +44,20 @@ class VOTable:
         self, columns: Sequence[Column], batches: Iterable[pa.RecordBatch], info: ResultInfo
     ) -> Iterator[bytes]:
         """The document; an error between rows ends it with the INFO that DALI 1.1 (4.4) asks for."""
-        rows = iter(batches)
-        first = next(rows, None)
+        if isinstance(batches, list):
+            first = batches[0] if batches else None
+            rest: Iterable[pa.RecordBatch] = batches
+        else:
+            rows = iter(batches)
+            first = next(rows, None)
+            rest = itertools.chain([] if first is None else [first], rows)
         columns, nulls = self._null_values(columns, first)
         yield self._head(columns, nulls, info).encode()
         status = ""
-        encode = self._encoder(columns, nulls)
+        encode: Any = self._encoder(columns, nulls)
         try:
-            for batch in itertools.chain([] if first is None else [first], rows):
-                yield from encode(batch)
+            for prepared in in_order(encode.prepare, rest):
+                yield from encode.write(prepared)
         except GatewayError as error:
             status = votable.info("QUERY_STATUS", "ERROR", str(error))
         else:
@@ -82,10 +90,7 @@ class VOTable:
 
     def _head(self, columns: Sequence[Column], nulls: Sequence[int | None], info: ResultInfo) -> str:
         facts = "".join(votable.info(name, value) for name, value in info.facts())
-        fields = "".join(
-            votable.field(column, identifier, null=null)
-            for column, identifier, null in zip(columns, votable.field_ids(columns), nulls, strict=True)
-        )
+        systems, fields = _described(tuple(columns), tuple(nulls))
         opening = "<TABLEDATA>\n"
         if self.serialization != "TABLEDATA":
             opening = f'<{self.serialization}>\n<STREAM encoding="base64">\n'
@@ -94,7 +99,7 @@ class VOTable:
             + '<RESOURCE type="results">\n'
             + votable.info("QUERY_STATUS", "OK")
             + facts
-            + votable.systems(columns)
+            + systems
             + votable.Param(
                 "request_time",
                 f"{info.request_mjd:.8f}",
@@ -125,12 +130,28 @@ class VOTable:
         )
 
 
+@lru_cache(maxsize=128)
+def _described(columns: tuple[Column, ...], nulls: tuple[int | None, ...]) -> tuple[str, str]:
+    """The coordinate systems and the FIELD elements of a table."""
+    named = zip(columns, votable.field_ids(columns), nulls, strict=True)
+    fields = "".join(votable.field(column, identifier, null=null) for column, identifier, null in named)
+    return votable.systems(columns), fields
+
+
 def _unused(column: Column, values: pa.Array | None) -> int:
     """An integer for null that the first rows do not hold."""
     null = column.null if column.null is not None else SMALLEST[column.datatype]
-    while values is not None and len(values) and pc.any(pc.equal(pc.cast(values, pa.int64()), null)).as_py():
+    while values is not None and _occurs(values, null):
         null += 1
     return null
+
+
+def _occurs(values: pa.Array, number: int) -> bool:
+    try:
+        wanted = pa.scalar(number, values.type)
+    except (OverflowError, pa.ArrowInvalid):  # no value of this type
+        return False
+    return bool(values.index(wanted).as_py() >= 0)
 
 
 class TableData:
@@ -140,25 +161,25 @@ class TableData:
         self.columns = columns
         self.nulls = ["" if null is None else str(null) for null in nulls]
 
-    def __call__(self, batch: pa.RecordBatch) -> Iterator[bytes]:
-        if batch.num_rows == 0:
-            return
+    def prepare(self, batch: pa.RecordBatch) -> bytes:
+        if batch.num_rows == 0 or batch.num_columns == 0:
+            return b""
         cells = []
-        for array, column, null in zip(batch.columns, self.columns, self.nulls):
-            written = text(array, NUMBERS)
+        for written, column, null in zip(texts(batch.columns, NUMBERS), self.columns, self.nulls):
             if column.datatype in ("char", "unicodeChar"):
                 written = escaped(written, "?" if column.datatype == "char" else "\N{REPLACEMENT CHARACTER}")
             elif written.null_count and binary.is_fixed_array(column):
                 null = " ".join([NUMBERS.nan] * (binary.fixed_length(column) or 0))
             cells.append(pc.fill_null(written, null) if written.null_count else written)
-        if not cells:
-            return
-        joined = pc.binary_join_element_wise(*cells, "</TD><TD>")
-        lines = pc.binary_join_element_wise("<TR><TD>", joined, "</TD></TR>\n", "")
-        _, offsets, data = lines.buffers()
-        end = int(np.frombuffer(offsets, np.int32)[lines.offset + len(lines)])
-        start = int(np.frombuffer(offsets, np.int32)[lines.offset])
-        yield memoryview(data)[start:end].tobytes()
+        # What stands between two rows is joined to each last cell; too much of it at the end, and missing at the start.
+        cells[-1] = pc.binary_join_element_wise(cells[-1], "</TD></TR>\n<TR><TD>", "")
+        _, data = string_bytes(pc.binary_join_element_wise(*cells, "</TD><TD>"))
+        return b"<TR><TD>" + data[: -len(b"<TR><TD>")].tobytes()
+
+    @staticmethod
+    def write(prepared: bytes) -> Iterator[bytes]:
+        if prepared:
+            yield prepared
 
     def rest(self) -> bytes:
         return b""
@@ -171,15 +192,20 @@ class Base64:
         self.columns, self.nulls, self.flags = columns, nulls, flags
         self.waiting = b""
 
-    def __call__(self, batch: pa.RecordBatch) -> Iterator[bytes]:
-        for piece in binary.rows(self._widened(batch), self.columns, self.nulls, flags=self.flags):
+    def prepare(self, batch: pa.RecordBatch) -> list[bytes]:
+        return list(binary.rows(self._widened(batch), self.columns, self.nulls, flags=self.flags))
+
+    def write(self, prepared: list[bytes]) -> Iterator[bytes]:
+        for piece in prepared:
             data = self.waiting + piece if self.waiting else piece
             cut = len(data) - len(data) % 3
             self.waiting = data[cut:]
-            yield base64.b64encode(memoryview(data)[:cut]) + b"\n"
+            yield binascii.b2a_base64(memoryview(data)[:cut])
 
     def _widened(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Bytes as shorts, where null needs the room."""
+        if not any(pa.types.is_uint8(array.type) for array in batch.columns):
+            return batch
         arrays = [
             pc.cast(array, pa.int16())
             if column.datatype == "short" and pa.types.is_uint8(array.type)

@@ -62,11 +62,12 @@ def publish(folder: Path) -> None:
 def measure(gateway: Gateway, folder: Path, only: str, load_seconds: float) -> dict[str, Part]:
     assert gateway.process is not None
     command = [
-        sys.executable, str(SHARED / "tap_bench.py"), "--url", f"{gateway.url}/tap", "--table", TABLE,
+        sys.executable, "-m", "tests.bench.client", str(SHARED / "tap_bench.py"),
+        "--url", f"{gateway.url}/tap", "--table", TABLE,
         "--upload", str(folder / "upload_10k.vot"), "--only", only, "--load-seconds", str(load_seconds),
         "--watch", f"gateway={gateway.process.pid}",
     ]  # fmt: skip
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY)
     result: dict[str, Part] = json.loads(done.stdout)["results"]
     return result
 

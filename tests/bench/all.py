@@ -12,6 +12,7 @@ TABLES = {
     "tap": ("tests.bench", "queries, beside DaCHS"),
     "jobs": ("tests.bench.jobs", "jobs, beside OPUS"),
     "provenance": ("tests.bench.provenance", "provenance"),
+    "provenance-postgres": ("tests.bench.provenance --postgres", "provenance on PostgreSQL"),
     "many": ("tests.bench.many", "many small inputs, beside a shell loop"),
 }
 
@@ -26,7 +27,7 @@ def main(names: list[str]) -> int:
             return 2
         module, title = TABLES[table]
         print(f"\n-- {table}: {title}", flush=True)
-        command = [sys.executable, "-m", module, *options]
+        command = [sys.executable, "-m", *module.split(), *options]
         status = subprocess.run(command, check=False).returncode or status
     return status
 

@@ -92,12 +92,16 @@ def test_topcat_runs_a_query_typed_into_its_window(topcat: SampDesk, live_gatewa
     """
     screen = topcat.displays["topcat"]
     wait_for(lambda: screen.windows("^TOPCAT$"))
-    screen.settled()
-    screen.click(306, 9)  # VO
-    screen.settled()
-    screen.click(445, 123)  # Table Access Protocol (TAP) Query
-    wait_for(lambda: screen.windows("^Table Access Protocol"))
-    screen.settled()
+
+    def opened() -> list[str]:
+        screen.settled()
+        screen.click(306, 9)  # VO
+        screen.settled()
+        screen.click(445, 123)  # Table Access Protocol (TAP) Query
+        screen.settled()
+        return screen.windows("^Table Access Protocol")
+
+    wait_for(opened)  # a window that has just come may not listen yet
     screen.click(349, 494)  # OK: no registry can be reached from here
     screen.settled()
     screen.click(440, 726)  # TAP URL

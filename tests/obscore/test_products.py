@@ -77,7 +77,7 @@ def links(did: str) -> list[dict[str, str]]:
 def in_obscore(client: Client, condition: str) -> list[str]:
     query = {"LANG": "ADQL", "FORMAT": "csv"}
     query["QUERY"] = f"SELECT obs_publisher_did FROM ivoa.obscore WHERE {condition}"
-    return client.get("/tap/sync", query).content.decode().split()[1:]
+    return client.get("/tap/sync", query).getvalue().decode().split()[1:]
 
 
 def test_a_published_result_is_an_observation_with_links_to_what_it_was_made_from(vera: Caller) -> None:

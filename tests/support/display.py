@@ -83,14 +83,13 @@ class Display:
         )
 
     def settled(self, seconds: float = START_SECONDS) -> None:
-        """Wait until the screen has not changed for a second (a caret may blink)."""
-        end, before = time.monotonic() + seconds, self.image()
-        while time.monotonic() < end:
+        """Wait until the screen has not changed for two seconds (a caret may blink)."""
+        end, before, quiet = time.monotonic() + seconds, self.image(), 0
+        while quiet < 2 and time.monotonic() < end:
             time.sleep(1)
             now = self.image()
             changed = sum(a != b for a, b in zip(before.tobytes()[::3], now.tobytes()[::3]))
-            if changed < 200:
-                return
+            quiet = quiet + 1 if changed < 200 else 0
             before = now
 
     def screenshot(self, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,20 +59,31 @@ class Place:
     database: str
 
 
+def publish_catalogue(
+    name: str,
+    live: Sequence[str],
+    factory: pytest.TempPathFactory,
+    engine: str,
+    request: pytest.FixtureRequest,
+) -> Place:
+    """The catalogue in a new place, with the live tables of some modules."""
+    from django.test import override_settings
+
+    url = ""
+    if engine == "postgres":
+        url = postgres.database(request.getfixturevalue("prepared_url"), name, PREPARED)
+    place = Place(factory.mktemp(name), url)
+    with override_settings(VOGATE_ARCHIVE=place.folder, VOGATE_TAP_DATABASE=url, VOGATE_LIVE_SCHEMAS=live):
+        publish_schema(catalogue.SCHEMA, catalogue.data())
+    return place
+
+
 @pytest.fixture(scope="session")
 def published_place(
     tmp_path_factory: pytest.TempPathFactory, engine: str, request: pytest.FixtureRequest
 ) -> Place:
     """The catalogue, published once for each engine; tests must not publish into it."""
-    from django.test import override_settings
-
-    url = ""
-    if engine == "postgres":
-        url = postgres.database(request.getfixturevalue("prepared_url"), "published", PREPARED)
-    place = Place(tmp_path_factory.mktemp("published"), url)
-    with override_settings(VOGATE_ARCHIVE=place.folder, VOGATE_TAP_DATABASE=url, VOGATE_LIVE_SCHEMAS=[]):
-        publish_schema(catalogue.SCHEMA, catalogue.data())
-    return place
+    return publish_catalogue("published", [], tmp_path_factory, engine, request)
 
 
 @pytest.fixture

@@ -113,6 +113,16 @@ def test_a_small_parquet_file_that_unpacks_to_a_large_table() -> None:
         read_table("t", buffer.getvalue(), UploadLimits(rows=1000, bytes=50 << 20))
 
 
+def test_ecsv() -> None:
+    buffer = io.StringIO()
+    sample().write(buffer, format="ascii.ecsv")
+    uploaded = read_table("t", buffer.getvalue().encode(), LIMITS)
+    columns = {column.name: column for column in uploaded.table.columns}
+    assert (columns["ra"].unit, columns["small"].datatype) == ("deg", "short")
+    assert uploaded.rows["id"].to_pylist() == [1, 2, 2**62]
+    assert uploaded.rows["ra"].to_pylist() == [10.5, 20.25, None]
+
+
 def test_csv() -> None:
     uploaded = read_table("t", b'id,ra,name,when\n1,2.5,"a, b",2020-01-01T00:00:00\n2,,,\n', LIMITS)
     assert uploaded.rows.to_pylist() == [

@@ -96,6 +96,10 @@ if action == "burn":
     end = time.process_time() + 0.3
     while time.process_time() < end:
         pass
+if action == "big":
+    with open("out.txt", "w") as out:
+        out.write("x" * int(text))
+    sys.exit(0)
 if action == "nothing":
     sys.exit(0)
 if action == "grandchild":

@@ -5,7 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -63,4 +67,73 @@ def test_results_that_cannot_be_kept_are_an_error_that_says_so(monkeypatch, numb
     assert job.phase == "ERROR"
     assert said in job.error_message
     assert job.error_type == "transient"
+    assert not job.results.exists()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Real file systems in memory: `disk(folder, "size=4m")`; they go with the test."""
+    if os.getuid() != 0:
+        pytest.skip("only root mounts")
+    mounted: list[Path] = []
+
+    def mount(folder: Path, options: str) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in reversed(mounted):
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_while_a_tool_writes_is_a_clear_error(disk, tmp_path, settings):
+    settings.VOGATE_JOBS = disk(tmp_path / "small", "size=2m")
+    (settings.VOGATE_JOBS / "others").write_bytes(b"x" * 1_800_000)
+    job = work(make_job(run=True, action="big", text="1000000"))
+    assert job.phase == "ERROR"
+    assert "disk is full" in job.error_message
+    assert job.attempts.get().exit_code == 1, "how it ended is known: its record has its room"
+    (settings.VOGATE_JOBS / "others").unlink()
+    assert work(make_job(run=True, action="big", text="1000000")).phase == "COMPLETED"
+
+
+def test_on_a_full_disk_jobs_are_refused_and_those_that_wait_go_on_when_there_is_room(
+    disk, tmp_path, settings, client, monkeypatch
+):
+    home = disk(tmp_path / "home", "size=20m")
+    settings.VOGATE_HOME, settings.VOGATE_JOBS = home, home / "jobs"
+    monkeypatch.setitem(settings.SITE.raw, "jobs", {"minimum_free_bytes": 8_000_000})
+    waiting = make_job(run=True)
+    (home / "others").write_bytes(b"x" * 15_000_000)
+    answer = client.post("/uws/probe/async", {"PHASE": "RUN"})
+    assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+    assert b"disk" in answer.content
+    worker = make_worker(1)
+    for _ in range(30):
+        worker.step()
+    waiting.refresh_from_db()
+    assert waiting.phase == "QUEUED"
+    (home / "others").unlink()
+    step_until(worker, waiting, lambda job: job.is_final)
+    worker.shut_down()
+    assert waiting.phase == "COMPLETED"
+    assert client.post("/uws/probe/async", {"PHASE": "RUN"}).status_code == 303
+
+
+def test_a_results_folder_that_has_become_read_only_is_a_clear_error(disk, tmp_path, settings):
+    settings.VOGATE_JOBS = disk(tmp_path / "jobs", "size=4m")
+    job = make_job(run=True)
+    worker = make_worker(1)
+    step_until(worker, job, lambda job: job.phase == "EXECUTING")
+    remount, end = ["mount", "-o", "remount,ro", str(settings.VOGATE_JOBS)], time.monotonic() + 20
+    # It is refused as long as the shepherd has its logs open.
+    while not (job.attempt_folder / "exit.json").exists() or subprocess.run(remount, check=False).returncode:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    step_until(worker, job, lambda job: job.is_final)
+    worker.shut_down()
+    assert (job.phase, job.error_type) == ("ERROR", "transient")
+    assert "read-only" in job.error_message
     assert not job.results.exists()

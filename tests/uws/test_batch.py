@@ -42,6 +42,13 @@ def test_each_input_makes_a_job_and_the_parent_has_all_results(client):
     assert {child.run_id for child in parent.children.all()} == {"night"}
 
 
+def test_hundreds_of_files_come_in_one_request(client, django_assert_max_num_queries):
+    with django_assert_max_num_queries(1300):
+        parent = ask(client, *(str(n) for n in range(300)), PHASE="RUN")
+    assert parent.children.count() == 300
+    assert {child.inputs.count() for child in parent.children.all()} == {1}
+
+
 def test_the_documents_of_a_batch_and_its_children_are_valid(client, schema):  # noqa: F811
     parent = ask(client, "one", "two", PHASE="RUN")
     for job in (parent, *parent.children.all()):

@@ -90,6 +90,7 @@ def test_metrics_tell_the_queue_its_age_and_how_jobs_ended():
     assert found["vogate_queue_oldest_seconds", ("queue", "local")] >= 5
     assert found["vogate_jobs", ("phase", "QUEUED"), ("tool", "probe")] == 1
     assert found["vogate_jobs_ended_last_hour", ("phase", "ERROR"), ("tool", "probe")] == 1
+    assert found["vogate_attempts_ended_last_hour", ("outcome", "failed"), ("tool", "probe")] == 1
     assert found["vogate_queue_stopped", ("queue", "local")] == 0
 
 
@@ -133,6 +134,17 @@ def test_archived_jobs_are_listed_on_request_only(client, user, account):
     assert job.pk.encode() not in listed
     listed = b"".join(client.get("/uws/probe/async", {"PHASE": "ARCHIVED"}).streaming_content)
     assert job.pk.encode() in listed
+
+
+def test_each_step_of_a_job_is_a_log_line_with_its_id(caplog):
+    with caplog.at_level(logging.INFO, "vogate.uws"):
+        job = work(make_job(run=True, action="fail"))
+    lines = [record.getMessage() for record in caplog.records if job.pk in record.getMessage()]
+    assert lines == [
+        f"job {job.pk}: QUEUED",
+        f"job {job.pk}: EXECUTING",
+        f"job {job.pk}: ERROR, attempt 1 (The region holds no events: choose a larger radius.)",
+    ]
 
 
 def test_log_lines_carry_the_job():

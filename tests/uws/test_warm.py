@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.live import REPOSITORY
 from tests.uws.builders import PROBE, PROBE_YAML
 from tests.uws.service import Service
 from uws.sandbox import why_no_bwrap
@@ -245,7 +248,7 @@ def test_a_zygote_that_hangs_is_given_up_and_nothing_runs_twice(service, worker)
 def test_packages_that_change_are_loaded_again(service, worker, tmp_path):
     from uws import warm
 
-    zygote = warm.Zygote(warm.Key(os.sys.executable, ("decimal",)), tmp_path / "zygote-0")
+    zygote = warm.Zygote(warm.Key(sys.executable, ("decimal",)), tmp_path / "zygote-0")
     try:
         service.until(zygote.usable, "it is ready")
         zygote.stamp = "another"
@@ -266,7 +269,7 @@ def test_modules_that_cannot_be_loaded_or_start_threads_leave_the_start_cold(tmp
         package = tmp_path / f"{name}_module.py"
         package.write_text(source)
         program = tmp_path / f"python-{name}"
-        program.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {os.sys.executable} "$@"\n')
+        program.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
         program.chmod(0o755)
         zygote = warm.Zygote(warm.Key(str(program), (package.stem,)), home / "zygote-0")
         end = time.monotonic() + 30
@@ -274,3 +277,23 @@ def test_modules_that_cannot_be_loaded_or_start_threads_leave_the_start_cold(tmp
             assert not zygote.usable()
             assert time.monotonic() < end
             time.sleep(0.05)
+
+
+@pytest.mark.parametrize("walls", [["/bin/false"], ["/bin/sh", "-c", "exec cat"]])
+def test_where_the_walls_cannot_be_entered_the_attempt_starts_cold(tmp_path, walls):
+    """Neither walls that fall, nor what has the name of the waiting program but no walls around it that could be joined."""
+    folder = tmp_path / "attempt-1"
+    (folder / "work").mkdir(parents=True)
+    spec = {
+        "job": "a", "attempt": 1, "argv": ["/bin/sh", "-c", "echo cold"], "cwd": str(folder / "work"),
+        "env": {"PATH": os.defpath}, "seconds": 30, "warm": {"walls": walls, "argv": ["python", "/nowhere.py"]},
+    }  # fmt: skip
+    (folder / "spec.json").write_text(json.dumps(spec))
+    code = f"from uws import zygote; raise SystemExit(zygote.shepherd.main({str(folder)!r}, zygote.WarmShepherd))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, timeout=60, start_new_session=True)
+    assert done.returncode == 0
+    record = json.loads((folder / "exit.json").read_text())
+    assert (record["exit"], record["why"]) == (0, "")
+    log = (folder / "log.txt").read_text()
+    assert "not possible" in log
+    assert log.endswith("cold\n")

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 
+from uws.tools import containers
 from uws.tools.description import Tool
 
 
@@ -16,6 +17,9 @@ def why_not(tool: Tool) -> str:
 
     Modules are looked for, not imported: gammapy alone takes seconds.
     """
+    if tool.container is not None:  # what else it needs is in the image
+        reason = containers.why_not(tool.container)
+        return f"{reason[0].upper()}{reason[1:]}." if reason else ""
     if tool.python:
         fault = _why_no_environment(tool)
         if fault:

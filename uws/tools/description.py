@@ -18,6 +18,7 @@ from gateway.vo.caller import Caller
 from gateway.vo.errors import UsageError
 from uws.tools import values as conversion
 from uws.tools.argv import expand
+from uws.tools.containers import Container
 
 
 class ParameterType(str, Enum):
@@ -199,6 +200,8 @@ class Tool:
     """Programs that must be on PATH."""
     python: str = ""
     """Interpreter of the tool's own environment, relative to its folder or absolute; empty for ours."""
+    container: Container | None = None
+    """The image that it runs in, where it does not run among the system's own programs."""
     warm: tuple[str, ...] = ()
     """Modules that are loaded before the tool starts, where attempts can be forked (`uws.warm`)."""
     access: Access = Access.EVERYONE
@@ -334,7 +337,8 @@ class Tool:
         python, tool_folder
             What `{python}` and `{tool_folder}` stand for: by default the tool's interpreter and its folder.
         """
-        words = {"python": python or self.interpreter, "tool_folder": str(tool_folder or self.folder)}
+        python = python or ("python3" if self.container else self.interpreter)
+        words = {"python": python, "tool_folder": str(tool_folder or self.folder)}
         return expand(self.argv, words, values or {}, inputs or {})
 
     def refusal(self, caller: Caller) -> str:

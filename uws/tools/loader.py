@@ -15,6 +15,7 @@ from jsonschema.exceptions import ValidationError
 from gateway.vo.errors import UsageError
 from uws.tools import argv as argv_placeholders
 from uws.tools import digest, yaml_lines
+from uws.tools.containers import Container
 from uws.tools.description import (
     Access,
     Example,
@@ -134,6 +135,7 @@ def _tool(data: dict[str, Any], path: Path) -> Tool:
         programs=tuple(requires.get("programs", ())),
         python=data.get("python", ""),
         warm=tuple(data.get("warm", ())),
+        container=Container(**data["container"]) if "container" in data else None,
         access=Access.GROUPS if groups else Access(access),
         groups=groups,
         default=data.get("default", False),
@@ -204,6 +206,8 @@ def _contradictions(tool: Tool) -> Iterator[tuple[yaml_lines.Path, str]]:
         yield from ((("argv", index), text) for text in _argv_faults(tool, argument))
     for index, pattern in enumerate(_missing_files(tool)):
         yield ("argv" if index == 0 else "files",), f"{pattern} is not in {tool.folder.name}/"
+    if tool.container is not None and (tool.warm or tool.python):
+        yield ("container",), "goes with neither python nor warm: what the tool needs is in the image"
     if tool.warm and not (tool.argv[0] == "{python}" and tool.argv[1:2] and tool.argv[1].endswith(".py")):
         yield ("warm",), 'needs an argv that begins with "{python}" and a script'
     for index, rule in enumerate(tool.rules):

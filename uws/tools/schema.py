@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from uws.tools.containers import ENGINES
+
 _TEXT = {"type": "string"}
 _NAME = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]*$"}
 _MODULE = {"type": "string", "pattern": r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"}
@@ -106,6 +108,10 @@ DESCRIPTION: dict[str, Any] = {
             "files": _list_of(_TEXT),
             "python": {"type": "string", "minLength": 1},
             "requires": _object({"modules": _list_of(_TEXT), "programs": _list_of(_TEXT)}),
+            "container": _object(
+                {"image": {"type": "string", "pattern": "^[A-Za-z0-9./]"}, "engine": {"enum": list(ENGINES)}},
+                ["image"],
+            ),
             "warm": {"type": "array", "items": _MODULE, "minItems": 1},
             "access": {
                 "anyOf": [

@@ -26,19 +26,82 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT ARRAY[cos(radians(lat)) * cos(radians(lon)), cos(radians(lat)) * sin(radians(lon)), sin(radians(lat))]
 $$;
 
+CREATE OR REPLACE FUNCTION vogate.vg_cap_of(v DOUBLE PRECISION[], a INTEGER, b INTEGER, c INTEGER) RETURNS DOUBLE PRECISION[]
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+-- Centre of the smallest cap around the points a and b, or with c in 1.. of that whose edge goes through all three.
+DECLARE
+    x DOUBLE PRECISION := v[3 * a - 2]; y DOUBLE PRECISION := v[3 * a - 1]; z DOUBLE PRECISION := v[3 * a];
+    px DOUBLE PRECISION := v[3 * b - 2]; py DOUBLE PRECISION := v[3 * b - 1]; pz DOUBLE PRECISION := v[3 * b];
+    qx DOUBLE PRECISION; qy DOUBLE PRECISION; qz DOUBLE PRECISION; cx DOUBLE PRECISION := x + px;
+    cy DOUBLE PRECISION := y + py; cz DOUBLE PRECISION := z + pz; size DOUBLE PRECISION;
+BEGIN
+    IF c > 0 THEN
+        px := px - x; py := py - y; pz := pz - z;
+        qx := v[3 * c - 2] - x; qy := v[3 * c - 1] - y; qz := v[3 * c] - z;
+        cx := py * qz - pz * qy; cy := pz * qx - px * qz; cz := px * qy - py * qx;
+        IF cx * x + cy * y + cz * z < 0 THEN cx := -cx; cy := -cy; cz := -cz; END IF;
+    END IF;
+    size := sqrt(cx * cx + cy * cy + cz * cz);
+    RETURN CASE WHEN size >= 1e-12 THEN ARRAY[cx / size, cy / size, cz / size] END;
+END $$;
+
+CREATE OR REPLACE FUNCTION vogate.vg_least_cosine(v DOUBLE PRECISION[], points INTEGER[], c DOUBLE PRECISION[])
+RETURNS DOUBLE PRECISION LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT min(v[3 * i - 2] * c[1] + v[3 * i - 1] * c[2] + v[3 * i] * c[3]) FROM unnest(points) AS i
+$$;
+
+CREATE OR REPLACE FUNCTION vogate.vg_smallest_cap(v DOUBLE PRECISION[], count INTEGER) RETURNS DOUBLE PRECISION[]
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+-- Centre of the smallest cap around points nearly a hemisphere apart (shapes.py, _smallest_cap).
+DECLARE
+    base INTEGER[] := ARRAY[1]; kept INTEGER[]; chosen INTEGER[]; c DOUBLE PRECISION[]; best DOUBLE PRECISION[];
+    reach DOUBLE PRECISION; most DOUBLE PRECISION; least_one DOUBLE PRECISION; dot DOUBLE PRECISION; far INTEGER := 1;
+BEGIN
+    least_one := 2;
+    FOR i IN 2..count LOOP
+        dot := v[1] * v[3 * i - 2] + v[2] * v[3 * i - 1] + v[3] * v[3 * i];
+        IF dot < least_one THEN least_one := dot; far := i; END IF;
+    END LOOP;
+    base := base || far;
+    FOR step IN 1..200 LOOP
+        best := NULL; most := -1;
+        FOR i IN 1..array_length(base, 1) - 1 LOOP
+            FOR j IN i + 1..array_length(base, 1) LOOP
+                FOR k IN j..array_length(base, 1) LOOP
+                    chosen := CASE WHEN k = j THEN ARRAY[base[i], base[j]] ELSE ARRAY[base[i], base[j], base[k]] END;
+                    c := vogate.vg_cap_of(v, base[i], base[j], CASE WHEN k = j THEN 0 ELSE base[k] END);
+                    CONTINUE WHEN c IS NULL;
+                    reach := vogate.vg_least_cosine(v, chosen, c);
+                    CONTINUE WHEN vogate.vg_least_cosine(v, base, c) < reach - 1e-14;
+                    IF best IS NULL OR reach > most THEN best := c; most := reach; kept := chosen; END IF;
+                END LOOP;
+            END LOOP;
+        END LOOP;
+        IF best IS NULL OR most <= 0 THEN RETURN NULL; END IF;
+        least_one := 2;
+        FOR i IN 1..count LOOP
+            dot := v[3 * i - 2] * best[1] + v[3 * i - 1] * best[2] + v[3 * i] * best[3];
+            IF dot < least_one THEN least_one := dot; far := i; END IF;
+        END LOOP;
+        IF least_one >= most - 1e-12 THEN RETURN CASE WHEN least_one > 1e-6 THEN best END; END IF;
+        base := kept || far;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
 CREATE OR REPLACE FUNCTION vogate.vg_bounding_cap(v DOUBLE PRECISION[], count INTEGER) RETURNS DOUBLE PRECISION[]
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 -- Centre and radius of a cap smaller than a hemisphere around points (Badoiu & Clarkson 2003, as in shapes.py).
 DECLARE
     mx DOUBLE PRECISION := 0; my DOUBLE PRECISION := 0; mz DOUBLE PRECISION := 0; size DOUBLE PRECISION;
     cx DOUBLE PRECISION; cy DOUBLE PRECISION; cz DOUBLE PRECISION; cosine DOUBLE PRECISION; chord DOUBLE PRECISION;
-    away DOUBLE PRECISION; farthest DOUBLE PRECISION; far INTEGER; i INTEGER; step INTEGER;
+    away DOUBLE PRECISION; farthest DOUBLE PRECISION; far INTEGER; i INTEGER; step INTEGER; c DOUBLE PRECISION[];
 BEGIN
     FOR i IN 1..count LOOP
         mx := mx + v[3 * i - 2]; my := my + v[3 * i - 1]; mz := mz + v[3 * i];
     END LOOP;
     mx := mx / count; my := my / count; mz := mz / count;
-    FOR step IN 2..399 LOOP
+    FOR step IN 2..39 LOOP
         size := sqrt(mx * mx + my * my + mz * mz);
         IF size > 1e-9 THEN
             cx := mx / size; cy := my / size; cz := mz / size; cosine := 2; chord := 0;
@@ -46,7 +109,7 @@ BEGIN
                 cosine := least(cosine, v[3 * i - 2] * cx + v[3 * i - 1] * cy + v[3 * i] * cz);
                 chord := greatest(chord, (v[3 * i - 2] - cx) ^ 2 + (v[3 * i - 1] - cy) ^ 2 + (v[3 * i] - cz) ^ 2);
             END LOOP;
-            IF cosine > 0.1 OR (cosine > 1e-6 AND step > 300) THEN
+            IF cosine > 0.1 THEN
                 RETURN ARRAY[cx, cy, cz, 2 * asin(least(1, sqrt(chord) / 2)) * (1 + 1e-12) + 1e-15];
             END IF;
         END IF;
@@ -58,7 +121,13 @@ BEGIN
         mx := mx + (v[3 * far - 2] - mx) / step; my := my + (v[3 * far - 1] - my) / step;
         mz := mz + (v[3 * far] - mz) / step;
     END LOOP;
-    RETURN NULL;
+    c := vogate.vg_smallest_cap(v, count);
+    IF c IS NULL THEN RETURN NULL; END IF;
+    chord := 0;
+    FOR i IN 1..count LOOP
+        chord := greatest(chord, (v[3 * i - 2] - c[1]) ^ 2 + (v[3 * i - 1] - c[2]) ^ 2 + (v[3 * i] - c[3]) ^ 2);
+    END LOOP;
+    RETURN ARRAY[c[1], c[2], c[3], 2 * asin(least(1, sqrt(chord) / 2)) * (1 + 1e-12) + 1e-15];
 END $$;
 
 CREATE OR REPLACE FUNCTION vogate.vg_signed_area(

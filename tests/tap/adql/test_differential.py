@@ -181,6 +181,25 @@ def test_the_example_of_every_function(archive, elephant, example):
     assert alike(in_postgres(elephant, archive, text), ours)
 
 
+WIDE = [
+    "POLYGON(id, 0, id + 119, 1, id + 240, 2)",
+    "POLYGON(id, 0.6, id + 120, 0.7, id + 240, 0.5)",
+    "POLYGON(id, 0, id + 90, 1, id + 179, 0, id + 270, 89)",
+    "POLYGON(id, 1, id + 100, 1, id + 200, 1, id + 300, 1)",
+    "POLYGON(id, 0, id + 120, 0, id + 240, 0)",
+    "POLYGON(id, 5, id + 120, -5, id + 240, -5)",
+]
+
+
+@pytest.mark.parametrize("polygon", WIDE)
+def test_polygons_nearly_a_hemisphere_wide(archive, elephant, polygon):
+    """Some are, by a hair, and the others are none: no area."""
+    text = f"SELECT AREA({polygon}) AS a, CENTROID({polygon}) AS c FROM survey.extra WHERE id < 30"
+    ours = archive.run(text)
+    assert alike(in_postgres(elephant, archive, text), ours)
+    assert all((row[0] is None) == (ours[0][0] is None) for row in ours)
+
+
 MOC_CONDITIONS = [
     "1 = INTERSECTS(s_region, MOC('1/3-10'))",
     "1 = CONTAINS(s_region, MOC('1/3-10 3/0-60'))",

@@ -1,0 +1,93 @@
+"""Strangers' requests take a short way through Django, and get what the whole chain would answer."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core.wsgi import get_wsgi_application
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from gateway.entrance import Entrance
+from tap.archive import Manifest
+
+QUERY = {"LANG": "ADQL", "QUERY": "SELECT TOP 3 schema_name FROM tap_schema.schemas ORDER BY schema_name"}
+
+
+@pytest.fixture
+def entrance(published: Manifest) -> Entrance:
+    return Entrance(get_wsgi_application())
+
+
+def ask(
+    application: Any, method: str, path: str, body: bytes = b"", **environ: str
+) -> tuple[str, dict[str, str], bytes]:
+    head: dict[str, Any] = {}
+
+    def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> None:
+        head["status"], head["headers"] = status, dict(headers)
+
+    url, _, query = path.partition("?")
+    response = application(
+        {
+            "REQUEST_METHOD": method, "PATH_INFO": url, "QUERY_STRING": query, "SCRIPT_NAME": "",
+            "SERVER_NAME": "localhost", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": "127.0.0.1", "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(body),
+            "CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": "application/x-www-form-urlencoded", **environ,
+        },
+        start,
+    )  # fmt: skip
+    data = b"".join(response)
+    response.close()
+    return head["status"], head["headers"], data
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("method", "path", "environ"),
+    [
+        ("GET", f"/tap/sync?{urlencode(QUERY)}&RESPONSEFORMAT=csv", {}),
+        ("HEAD", f"/tap/sync?{urlencode(QUERY)}&RESPONSEFORMAT=csv", {}),
+        ("GET", "/tap/sync?LANG=ADQL&QUERY=SELECT+1+FROM", {}),
+        ("GET", "/tap/sync", {}),
+        ("PUT", "/tap/sync", {}),
+        ("OPTIONS", "/tap/sync", {"HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}),
+        ("GET", "/tap/async/nothing-of-this-name", {}),
+        ("GET", "/scs/no.table?RA=1&DEC=1&SR=1", {}),
+        ("GET", f"/tap/sync?{urlencode(QUERY)}&RESPONSEFORMAT=csv", {"HTTP_HOST": "bad host"}),
+    ],
+)
+def test_both_ways_give_the_same_answer(
+    entrance: Entrance, method: str, path: str, environ: dict[str, str]
+) -> None:
+    assert ask(entrance.short, method, path, **environ) == ask(entrance.whole, method, path, **environ)
+
+
+@pytest.mark.django_db
+def test_a_strangers_query_asks_the_database_nothing(entrance: Entrance) -> None:
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        status, _, data = ask(
+            entrance, "POST", "/tap/sync", urlencode({**QUERY, "RESPONSEFORMAT": "csv"}).encode()
+        )
+    assert status.startswith("200")
+    assert b"tap_schema" in data
+    assert asked.captured_queries == []
+    assert Session.objects.count() == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "credentials", [{"HTTP_AUTHORIZATION": "Bearer nonsense"}, {"HTTP_COOKIE": "sessionid=x"}]
+)
+def test_credentials_take_the_whole_way(
+    entrance: Entrance, credentials: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entrance, "short", None)
+    status, _, _ = ask(entrance, "GET", f"/tap/sync?{urlencode(QUERY)}", **credentials)
+    assert status[:3] == ("401" if "HTTP_AUTHORIZATION" in credentials else "200")
