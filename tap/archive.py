@@ -46,6 +46,13 @@ class Manifest:
         """Names of the schemas that have rows here, rather than elsewhere (`tap.live`)."""
         return {*self.files, *(name.partition(".")[0] for name in self.relations)}
 
+    def edition(self, table: Table) -> str:
+        """What tells the rows that a table has now from those that it had or will have; '' for rows kept elsewhere."""
+        if relation := self.relations.get(table.qualified_name):
+            return f"{relation}-{self.origin[:8]}"
+        path = self.files.get(table.schema)
+        return path.stem if path is not None and not table.live else ""
+
     def schema(self, name: str) -> Schema | None:
         """The schema of that name, without regard to case."""
         wanted = name.lower()

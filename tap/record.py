@@ -1,7 +1,7 @@
 """The provenance of tables: from the files that were published to the queries that read them.
 
-A table is an entity in each version: `ivo://<authority>/tap?<schema>.<table>#<schema>-<n>`, where n grows with
-every publication of its schema.  Tables whose rows are made for each caller have no versions.
+A table is an entity in each version: `ivo://<authority>/tap?<schema>.<table>#<edition>`, where the
+edition is another with every publication (`Manifest.edition`).  Tables whose rows are made for each caller have no versions.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def table_entity(manifest: Manifest, schema: str, table: str) -> EntityRecord:
     """A table in the version that this manifest has of it."""
     known = manifest.table(schema, table)
     name = f"{known.schema}.{known.name}"
-    file = next((path for key, path in manifest.files.items() if key.lower() == schema.lower()), None)
-    version = f"#{file.stem}" if file is not None and not known.live else ""
+    edition = manifest.edition(known)
+    version = f"#{edition}" if edition else ""
     return EntityRecord(
         id=f"ivo://{settings.SITE.authority}/tap?{name}{version}",
         name=name,
