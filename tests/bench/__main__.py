@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -122,11 +123,23 @@ def archive_in(engine: str) -> Iterator[str]:
             yield url
 
 
+def site() -> Path:
+    """The demo site, but for the number of jobs that an address may have at once: the client makes 50."""
+    folder = HOME / "site"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(REPOSITORY / "deploy" / "sites" / "demo", folder)
+    settings = (folder / "site.toml").read_text(encoding="utf-8")
+    (folder / "site.toml").write_text(
+        settings.replace("active_jobs = 4\n", "active_jobs = 100\n"), encoding="utf-8"
+    )
+    return folder
+
+
 def measured(url: str, args: argparse.Namespace) -> dict[str, Part]:
     """What the client finds; `url` is that of the archive in PostgreSQL."""
     publish(HOME / "catalogue")
     since = time.monotonic()
-    with Gateway(HOME, environment={"TAP_DATABASE_URL": url}).start() as gateway:
+    with Gateway(HOME, environment={"TAP_DATABASE_URL": url, "SITE": str(site())}).start() as gateway:
         print(f"serving after {time.monotonic() - since:.1f} s", flush=True)
         result = measure(gateway, HOME / "catalogue", args.only, args.load_seconds)
     result["compile"] = compiling.measure(TABLE)
