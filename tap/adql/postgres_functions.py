@@ -13,18 +13,19 @@ from tap.adql.functions_more import leap_days
 SCHEMA = "vogate"
 """Where they are; the connections of queries have it in their search_path."""
 
+# Not STRICT: PostgreSQL puts the bodies of strict functions with CASE into no query, and calls are slow.  NULL gives NULL.
 _REAL = {
-    "vg_acos": "CASE WHEN abs(x) <= 1 THEN acos(x) ELSE 'NaN' END",
-    "vg_asin": "CASE WHEN abs(x) <= 1 THEN asin(x) ELSE 'NaN' END",
-    "vg_exp": "CASE WHEN x > 709.78 THEN 'Infinity' WHEN x < -745.13 THEN 0 ELSE exp(x) END",
-    "vg_ln": "CASE WHEN x > 0 THEN ln(x) WHEN x = 0 THEN '-Infinity' ELSE 'NaN' END",
-    "vg_log10": "CASE WHEN x > 0 THEN log(x) WHEN x = 0 THEN '-Infinity' ELSE 'NaN' END",
-    "vg_sqrt": "CASE WHEN x >= 0 THEN sqrt(x) ELSE 'NaN' END",
+    "vg_acos": "CASE WHEN abs(x) > 1 THEN 'NaN' ELSE acos(x) END",
+    "vg_asin": "CASE WHEN abs(x) > 1 THEN 'NaN' ELSE asin(x) END",
+    "vg_exp": "CASE WHEN x = 'NaN' THEN x WHEN x > 709.78 THEN 'Infinity' WHEN x < -745.13 THEN 0 ELSE exp(x) END",
+    "vg_ln": "CASE WHEN x < 0 THEN 'NaN' WHEN x = 0 THEN '-Infinity' ELSE ln(x) END",
+    "vg_log10": "CASE WHEN x < 0 THEN 'NaN' WHEN x = 0 THEN '-Infinity' ELSE log(x) END",
+    "vg_sqrt": "CASE WHEN x < 0 THEN 'NaN' ELSE sqrt(x) END",
 }
 _DOUBLE = "DOUBLE PRECISION"
 
 _SIMPLE = "".join(
-    f"CREATE OR REPLACE FUNCTION {SCHEMA}.{name}(x {_DOUBLE}) RETURNS {_DOUBLE} LANGUAGE sql IMMUTABLE STRICT "
+    f"CREATE OR REPLACE FUNCTION {SCHEMA}.{name}(x {_DOUBLE}) RETURNS {_DOUBLE} LANGUAGE sql IMMUTABLE "
     f"PARALLEL SAFE AS $$ SELECT CAST({body} AS {_DOUBLE}) $$;\n"
     for name, body in _REAL.items()
 )
@@ -36,9 +37,11 @@ _BASE = (
 CREATE OR REPLACE FUNCTION vogate.isnan(x DOUBLE PRECISION) RETURNS BOOLEAN
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT x = 'NaN' $$;
 CREATE OR REPLACE FUNCTION vogate.vg_divide(a DOUBLE PRECISION, b DOUBLE PRECISION) RETURNS DOUBLE PRECISION
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE WHEN b <> 0 THEN a / b WHEN a = 0 OR a = 'NaN' THEN 'NaN'
-        WHEN (a > 0) = (b::text NOT LIKE '-%') THEN 'Infinity' ELSE '-Infinity' END
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN b = 0 THEN
+        CASE WHEN a IS NULL THEN a WHEN a = 0 OR a = 'NaN' THEN DOUBLE PRECISION 'NaN'
+            WHEN (a > 0) = (b::text NOT LIKE '-%') THEN DOUBLE PRECISION 'Infinity' ELSE DOUBLE PRECISION '-Infinity' END
+        ELSE a / b END
 $$;
 CREATE OR REPLACE FUNCTION vogate.vg_mod(a DOUBLE PRECISION, b DOUBLE PRECISION) RETURNS DOUBLE PRECISION
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -56,23 +59,23 @@ EXCEPTION
     WHEN invalid_argument_for_power_function THEN
         RETURN CASE WHEN a = 0 THEN DOUBLE PRECISION 'Infinity' ELSE DOUBLE PRECISION 'NaN' END;
 END $$;
+-- Halves away from zero; as in DuckDB the number is scaled, so 2.675 to two places is 2.68 though its double is less.
 CREATE OR REPLACE FUNCTION vogate.vg_round(x DOUBLE PRECISION, places INTEGER) RETURNS DOUBLE PRECISION
-LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
--- Halves away from zero.  As in DuckDB the number is scaled, so 2.675 to two places is 2.68 though its double is less.
-DECLARE scale DOUBLE PRECISION := power(10::DOUBLE PRECISION, abs(places)); y DOUBLE PRECISION;
-BEGIN
-    IF x IN ('NaN', 'Infinity', '-Infinity') OR abs(x) > 1e300 THEN RETURN x; END IF;
-    IF places < 0 THEN y := x / scale; ELSE y := x * scale; END IF;
-    y := sign(y) * floor(abs(y) + 0.5);
-    RETURN CASE WHEN places < 0 THEN y * scale ELSE y / scale END;
-END $$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN abs(x) > 1e290 THEN x
+        WHEN places < 0 THEN sign(x) * floor(abs(x / power(10::DOUBLE PRECISION, -places)) + 0.5)
+            * power(10::DOUBLE PRECISION, -places)
+        ELSE sign(x) * floor(abs(x * power(10::DOUBLE PRECISION, places)) + 0.5)
+            / power(10::DOUBLE PRECISION, places) END
+$$;
 CREATE OR REPLACE FUNCTION vogate.vg_trunc(x DOUBLE PRECISION, places INTEGER) RETURNS DOUBLE PRECISION
-LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
-DECLARE scale DOUBLE PRECISION := power(10::DOUBLE PRECISION, abs(places));
-BEGIN
-    IF x IN ('NaN', 'Infinity', '-Infinity') OR abs(x) > 1e300 THEN RETURN x; END IF;
-    RETURN CASE WHEN places < 0 THEN trunc(x / scale) * scale ELSE trunc(x * scale) / scale END;
-END $$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN abs(x) > 1e290 THEN x
+        WHEN places < 0 THEN trunc(x / power(10::DOUBLE PRECISION, -places))
+            * power(10::DOUBLE PRECISION, -places)
+        ELSE trunc(x * power(10::DOUBLE PRECISION, places))
+            / power(10::DOUBLE PRECISION, places) END
+$$;
 CREATE OR REPLACE FUNCTION vogate.vg_wrap(lon DOUBLE PRECISION) RETURNS DOUBLE PRECISION
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE WHEN lon >= 0 AND lon < 360 THEN lon ELSE lon - 360 * floor(lon / 360) END
