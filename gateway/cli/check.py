@@ -29,9 +29,31 @@ def findings() -> Iterator[tuple[str, str]]:
         yield from postgres_check.findings(settings.VOGATE_TAP_DATABASE)
     else:
         yield "ok", f"DuckDB files hold the archive: {settings.VOGATE_ARCHIVE}"
+    yield from _tools()
     free = shutil.disk_usage(settings.VOGATE_HOME).free
     text = f"{free >> 20} MB are free in {settings.VOGATE_HOME}"
     yield ("ok" if free > MINIMUM_FREE else "warning"), text
+
+
+def _tools() -> Iterator[tuple[str, str]]:
+    """How tools are isolated, and which cannot run here."""
+    from gateway.site import SiteError
+    from uws import attempts, sandbox
+    from uws.tools import registry
+
+    try:
+        boxed, note = sandbox.choose(str(attempts.jobs_section().get("sandbox", "auto")))
+        yield ("ok" if boxed else "warning"), note
+    except SiteError as error:
+        yield "error", str(error)
+    for problem in registry.current().problems():
+        yield "error", str(problem)
+    tools = registry.current().all_versions()
+    runnable = sum(tool.available for tool in tools)
+    yield "ok", f"{runnable} of {len(tools)} tools can run here"
+    for tool in tools:
+        if not tool.available:
+            yield "warning", f"{tool.id}: {tool.why_not}"
 
 
 def _database() -> Iterator[tuple[str, str]]:
