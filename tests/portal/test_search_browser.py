@@ -22,7 +22,7 @@ def editor_text(page: Any) -> str:
 
 def wait_for_editor(page: Any, part: str) -> None:
     page.wait_for_function(
-        "part => document.getElementById('search-form').editor.text().includes(part)", arg=part
+        "part => document.getElementById('search-form')?.editor?.text().includes(part)", arg=part
     )
 
 

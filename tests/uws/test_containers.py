@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,7 +90,9 @@ def podman_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[st
     """Words with which podman has a store of its own with the image, and a runtime that works here."""
     require("podman", "podman")
     folder = tmp_path_factory.mktemp("podman")
-    words = ["--root", f"{folder}/store", "--runroot", f"{folder}/run", "--storage-driver=vfs"]
+    # Podman wants the path of what runs to be shorter than 50 characters.
+    running = tempfile.mkdtemp(prefix="podman-")
+    words = ["--root", f"{folder}/store", "--runroot", f"{running}/run", "--storage-driver=vfs"]
     words += ["--cgroup-manager=cgroupfs", "--events-backend=file"]
     done = subprocess.run(
         ["podman", *words, "import", str(make_image(folder)), IMAGE],
@@ -113,6 +116,7 @@ def podman_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[st
         _not_here(reason)
     yield options
     subprocess.run(["podman", *words, "rmi", "--force", IMAGE], capture_output=True, check=False)
+    shutil.rmtree(running, ignore_errors=True)
 
 
 def _not_here(reason: str) -> None:

@@ -152,7 +152,7 @@ def test_pairs_of_shapes_agree_with_pgsphere(archive, pgsphere, adql, operator):
     for i, (_, one) in enumerate(known):
         pgsphere.execute("SELECT " + ", ".join(f"{one} {operator} {other}" for _, other in known))
         theirs = list(pgsphere.fetchone())
-        ours = tested(archive, adql, values[i], values)
+        ours = answers_of(archive, adql, values[i], values)
         same = [j for j in range(SHAPES) if j != i]
         assert [ours[j] for j in same] == [theirs[j] for j in same]
         count[0] += ours.count(False)
@@ -160,7 +160,7 @@ def test_pairs_of_shapes_agree_with_pgsphere(archive, pgsphere, adql, operator):
     assert min(count) > 100
 
 
-def tested(archive, adql, one, others):
+def answers_of(archive, adql, one, others):
     """Whether a shape meets, or is in, each of others."""
     if archive.engine == "postgres":
         name = f"vg_{adql.lower()}"
