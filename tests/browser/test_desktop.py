@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from astropy.table import Table
@@ -113,11 +114,15 @@ def test_topcat_runs_a_query_typed_into_its_window(topcat: SampDesk, live_gatewa
     screen.type(CIRCLE)
     screen.settled()
     screen.click(424, 798)  # Run Query
-    wait_for(lambda: screen.is_on_top("^TOPCAT$", 300, 200))  # it comes to the front with the new table
-    screen.settled()
-    screen.screenshot(artifacts / "topcat.png")
-    screen.click(116, 40)  # Send table to all, in the main window
-    sent = wait_for(lambda: [m for m in topcat.messages("table.load.votable") if "ivoa.obscore" in str(m)])
+
+    def received() -> list[dict[str, Any]]:
+        screen.settled()
+        screen.screenshot(artifacts / "topcat.png")
+        screen.click(116, 40)  # Send table to all, in the main window; means nothing until the table is there
+        screen.settled()
+        return [m for m in topcat.messages("table.load.votable") if "ivoa.obscore" in str(m)]
+
+    sent = wait_for(received)
     expected = live_gateway.vogate("query", CIRCLE, "--url", live_gateway.url, "--format", "csv").stdout
     table = Table.read(sent[0]["url"], format="votable")
     assert len(table) == len(expected.splitlines()) - 1 > 0

@@ -60,12 +60,6 @@ class Display:
         """Numbers of the windows that are shown with a title of this pattern."""
         return self.do("search", "--onlyvisible", "--name", title).split()
 
-    def is_on_top(self, title: str, x: int, y: int) -> bool:
-        """Whether such a window is the one to be seen at this place (the pointer moves there)."""
-        self.do("mousemove", str(x), str(y))
-        found = dict(line.split("=") for line in self.do("getmouselocation", "--shell").split())
-        return found.get("WINDOW") in self.windows(title)
-
     def click(self, x: int, y: int) -> None:
         self.do("mousemove", str(x), str(y), "click", "1")
 
