@@ -21,6 +21,7 @@ from gateway.vo.sessions import caller_of
 from provenance import access, formats, models, reader
 from provenance.lineage import Node
 from provenance.records import ActivityRecord
+from provenance.serialise.names import own_identifier
 from uws.models import Job
 from uws.phases import FINAL, Phase
 
@@ -131,6 +132,22 @@ def agent(request: HttpRequest, agent_id: str) -> HttpResponse:
         "theirs_page": theirs,
     }
     return render(request, "portal/provenance_agent.html", context)
+
+
+@require_safe
+def identified(request: HttpRequest, kind: str, name: str) -> HttpResponse:
+    """What a provenance document calls by this address: on to its page."""
+    found = own_identifier(kind, name)
+    if found is None:
+        raise NotFound("No provenance document has such an identifier.")
+    what, identifier = found
+    if what == "tool":
+        page = f"{reverse('portal:provenance-search')}?{urlencode({'tool': identifier})}"
+    else:
+        page = page_of({"activity": "a", "entity": "e", "agent": "g"}[what], identifier)
+    response = HttpResponse(status=303)
+    response["Location"] = page
+    return response
 
 
 @never_cache
