@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from provenance import models
-from provenance.inserting import insert
+from provenance.inserting import gathered, insert
 from provenance.known import Known
 from provenance.records import (
     ActivityRecord,
@@ -43,7 +43,7 @@ def record(activity: ActivityRecord) -> models.Activity:
     ValueError
         If a result is recorded that another activity generated (an entity has one origin).
     """
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic(savepoint=False), gathered():
         return _write(activity)
 
 
@@ -172,7 +172,7 @@ def describe(entities: Iterable[EntityRecord]) -> None:
 
     Those that are known stay as they are; members and attributions are added.
     """
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic(savepoint=False), gathered():
         entities = list(entities)
         write_entities(entities, [], known_of(entities))
 
