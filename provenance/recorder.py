@@ -14,6 +14,7 @@ from provenance.inserting import gathered, insert
 from provenance.known import Known
 from provenance.records import (
     ActivityRecord,
+    AgentRecord,
     Document,
     EntityRecord,
     UsedRecord,
@@ -29,7 +30,7 @@ from provenance.writing import (
     write_entities,
 )
 
-__all__ = ["anonymise", "describe", "document", "forget", "record"]
+__all__ = ["anonymise", "describe", "document", "forget", "introduce", "record"]
 
 
 def record(activity: ActivityRecord) -> models.Activity:
@@ -175,6 +176,12 @@ def describe(entities: Iterable[EntityRecord]) -> None:
     with transaction.atomic(savepoint=False), gathered():
         entities = list(entities)
         write_entities(entities, [], known_of(entities))
+
+
+def introduce(agents: Iterable[AgentRecord]) -> None:
+    """Write agents that did nothing yet; those that are known stay as they are."""
+    agents = list(agents)
+    write_agents(agents, known_of([], agents))
 
 
 def document(activity_id: str) -> Document:

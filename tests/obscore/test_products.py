@@ -105,6 +105,31 @@ def test_a_published_result_is_an_observation_with_links_to_what_it_was_made_fro
     assert "Made from" in page
 
 
+def test_what_is_withdrawn_stays_and_says_so_wherever_it_is_found(vera: Caller) -> None:
+    job = run(vera, DID.format(101), text="a")
+    other = run(vera, DID.format(103), text="b")
+    wrong, right = (products.publish(one.pk, "text", vera, title="Spectrum") for one in (job, other))
+    page = f"/obs/products/{quote(wrong.obs_id)}/"
+    assert "not to be relied on" not in Client().get(page).content.decode()
+    withdrawal = withdrawing.withdraw(DID.format(101), "The pointing was wrong.")
+    assert in_obscore(Client(), "withdrawn IS NOT NULL ORDER BY 1") == [DID.format(101), wrong.did]
+    assert right.did in in_obscore(Client(), "withdrawn IS NULL")
+    for did in (wrong.did, DID.format(101)):
+        (this,) = (row for row in links(did) if row["semantics"] == "#this")
+        assert this["description"].startswith("WITHDRAWN ")
+        assert "The pointing was wrong." in this["description"]
+        assert Client().get(this["access_url"]).status_code == 200
+        told = [row for row in links(did) if row["access_url"].endswith(f"/withdrawal/{withdrawal.pk}/")]
+        assert [row["semantics"] for row in told] == ["#documentation"]
+    assert "WITHDRAWN" not in str(links(right.did))
+    shown = Client().get(page).content.decode()
+    assert "not to be relied on" in shown
+    assert f"/provenance/withdrawal/{withdrawal.pk}/" in shown
+    again = products.publish(run(vera, DID.format(102), text="c").pk, "text", vera)
+    assert len(in_obscore(Client(), "withdrawn IS NOT NULL")) == 2, "also after the next publication"
+    assert again.did in in_obscore(Client(), "withdrawn IS NULL")
+
+
 def test_it_outlives_its_job_and_is_taken_in_by_other_jobs(vera: Caller) -> None:
     job = run(vera, DID.format(101), text="kept ")
     product = products.publish(job.pk, "text", vera)

@@ -74,6 +74,7 @@ def _product(request: HttpRequest, columns: list[Any], row: dict[str, Any]) -> d
     did = str(row.get(DID) or "")
     links = _links(did, request)
     kind = str(row.get("dataproduct_type") or "")
+    entity = Entity.objects.select_related("withdrawal").filter(pk=did).first()
     return {
         "did": did,
         "title": row.get("obs_title") or f"{kind or 'product'} {row.get('obs_id')}",
@@ -83,7 +84,8 @@ def _product(request: HttpRequest, columns: list[Any], row: dict[str, Any]) -> d
         "file": next((link for link in links if link.semantics == "this" and link.url), None),
         "mtype": mtype_of(kind),
         "access_url": row.get("access_url") or "",
-        "provenance": page_of("e", did) if Entity.objects.filter(pk=did).exists() else "",
+        "provenance": page_of("e", did) if entity else "",
+        "withdrawal": entity and entity.withdrawal,
         "tools": analysis.choices([kind] if kind else (), caller_of(request)),
     }
 

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from gateway.portal.views.common import duration_text, size_text
 from gateway.portal.views.provenance_graph import DEPTHS, Choice, Way, as_json, neighbourhood, page_of, rows
+from gateway.portal.views.withdrawal import withdrawal_of_job
 from gateway.vo.caller import Caller
 from gateway.vo.errors import NotFound, UsageError
 from gateway.vo.sessions import caller_of
@@ -51,6 +52,7 @@ def entity(request: HttpRequest, entity_id: str) -> HttpResponse:
     context = {
         "entity": record,
         "kind": row.kind,
+        "withdrawal": row.withdrawal,
         "title": record.name or record.id,
         "location": record.location if record.location.startswith(("/", "http://", "https://")) else "",
         "size": size_text(record.size) if record.size is not None else "",
@@ -94,6 +96,7 @@ def activity(request: HttpRequest, activity_id: str) -> HttpResponse:
         "peak_memory": size_text(record.peakMemory) if record.peakMemory else "",
         "cpu_time": duration_text(record.cpuTime),
         "agents": [(agent, page_of("g", agent.id)) for agent in record.agents],
+        "withdrawal": withdrawal_of_job(row.job),
         "used": [(use.role, use.type, use.entity, page_of("e", use.entity.id)) for use in record.used],
         "made": [(one.role, one.type, one.entity, page_of("e", one.entity.id)) for one in record.generated],
         "steps": [_activity_link(one) for one in others[:PAGE_ROWS]],
