@@ -24,7 +24,10 @@ _PLACES = {
     "origin": ("provenance_wasgeneratedby", "entity_id"),
     "agent": ("provenance_agent", "id"),
     "activity": ("provenance_activity", "id"),
+    "withdrawn": ("provenance_entity", "id"),
+    "withdrawn tool": ("provenance_withdrawal", "subject"),
 }
+_ONLY = {"withdrawn": " AND withdrawal_id IS NOT NULL"}
 
 
 @dataclass
@@ -44,7 +47,7 @@ def look_up(wanted: Mapping[str, Collection[str]]) -> Known:
     ----------
     wanted
         Identifiers by kind: tool, parameter, usage, generation, format, content, entity, origin (entities that
-        some activity generated), agent, activity.
+        some activity generated), agent, activity, withdrawn (entities), withdrawn tool.
     """
     pairs = [(kind, key) for kind, keys in wanted.items() for key in dict.fromkeys(keys)]
     known = Known({kind: set() for kind in wanted})
@@ -55,7 +58,7 @@ def look_up(wanted: Mapping[str, Collection[str]]) -> Known:
         # Names in it are ours; everything from outside is a value.
         sql = " UNION ALL ".join(
             f"SELECT '{kind}', {_PLACES[kind][1]} FROM {_PLACES[kind][0]}"
-            f" WHERE {_PLACES[kind][1]} IN ({', '.join(['%s'] * len(keys))})"
+            f" WHERE {_PLACES[kind][1]} IN ({', '.join(['%s'] * len(keys))}){_ONLY.get(kind, '')}"
             for kind, keys in parts.items()
         )
         with connection.cursor() as cursor:

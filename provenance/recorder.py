@@ -22,8 +22,10 @@ from provenance.records import (
     result_id,
     result_of,
 )
+from provenance.withdrawn import touching
 from provenance.writing import (
     known_of,
+    role_id,
     write_agents,
     write_config_files,
     write_descriptions,
@@ -81,7 +83,7 @@ def _write(activity: ActivityRecord) -> models.Activity:
         location=activity.location,
     )
     insert([row], new=True)
-    write_entities(used, made, known)
+    write_entities(used, made, known, touching(activity, uses, known))
     _write_generated(activity, description_id)
     insert(
         models.Used(
@@ -89,7 +91,7 @@ def _write(activity: ActivityRecord) -> models.Activity:
             entity_id=use.entity.id,
             role=use.role,
             time=use.time,
-            usageDescription_id=f"{description_id}#in:{use.role}",
+            usageDescription_id=role_id(models.UsageDescription, description_id, use.role),
             content_id=use.entity.sha256 or None,
         )
         for use in uses
@@ -144,7 +146,7 @@ def _write_generated(activity: ActivityRecord, description_id: str) -> None:
             entity_id=made.entity.id,
             activity_id=activity.key,
             role=made.role,
-            generationDescription_id=f"{description_id}#out:{made.role}",
+            generationDescription_id=role_id(models.GenerationDescription, description_id, made.role),
         )
         for made in activity.generated
     )
