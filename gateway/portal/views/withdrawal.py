@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,7 +22,7 @@ from gateway.vo.caller import Caller
 from gateway.vo.errors import NotFound
 from gateway.vo.sessions import caller_of
 from provenance import access
-from provenance.models import Entity, Withdrawal
+from provenance.models import Activity, Entity, Withdrawal
 from uws import remaking
 from uws.access import jobs_of
 from uws.models import Remake
@@ -48,7 +50,8 @@ def withdrawal(request: HttpRequest, number: int) -> HttpResponse:
     if not (is_shown or seen):
         raise NotFound("There is no such withdrawal, or nothing that it touches is yours to see.")
     rows = touched.filter(pk__in=seen).select_related("wasGeneratedBy__activity__activityDescription")
-    page = Paginator(rows.order_by("-generatedAtTime", "pk"), PAGE_ROWS).get_page(request.GET.get("page"))
+    order = ("-wasGeneratedBy__activity__endTime", "wasGeneratedBy__activity", "pk")
+    page = Paginator(rows.order_by(*order), PAGE_ROWS).get_page(request.GET.get("page"))
     standing = remaking.standing(row.pk)
     context = {
         "withdrawal": row,
@@ -73,37 +76,54 @@ def _subject(row: Withdrawal, caller: Caller) -> tuple[dict[str, str] | None, bo
     return {"kind": "entity", "name": str(entity), "id": entity.pk, "page": page_of("e", entity.pk)}, True
 
 
-def _rows(
-    page: Iterable[Entity], standing: list[remaking.Standing], caller: Caller
-) -> list[tuple[Entity, dict[str, Any]]]:
-    """The products of a page, with the jobs that made them and those that make them again."""
+@dataclass
+class Made:
+    """What an activity made of what is touched, and how it is made again."""
+
+    title: str
+    page: str
+    """Of the activity, '' where the reader may not see it."""
+    time: datetime | None
+    state: str = ""
+    new: str = ""
+    """The job that makes it again, if it is the reader's to see."""
+    text: str = ""
+    products: list[tuple[Entity, str]] = field(default_factory=list)
+
+
+def _rows(page: Iterable[Entity], standing: list[remaking.Standing], caller: Caller) -> list[Made]:
+    """The products of a page, by what made them."""
     again = {one.job: one for one in standing}
-    entities = list(page)
-    made = {entity.pk: getattr(entity, "wasGeneratedBy", None) for entity in entities}
-    activities = [one.activity for one in made.values() if one is not None]
-    known = access.visible_activities([one.pk for one in activities], caller)
-    new = {again[one.job].new for one in activities if one.job in again and again[one.job].new}
-    own = set(jobs_of(caller).filter(pk__in=new).values_list("pk", flat=True))
-    found = []
-    for entity in entities:
-        activity = getattr(made[entity.pk], "activity", None)
-        state = again.get(activity.job) if activity else None
-        shown = activity is not None and activity.pk in known
-        found.append(
-            (
-                entity,
-                {
-                    "page": page_of("e", entity.pk),
-                    "tool": str(activity.activityDescription or "") if activity else "",
-                    "activity": activity if shown else None,
-                    "activity_page": page_of("a", activity.pk) if activity and shown else "",
-                    "state": state,
-                    "new": state.new if state and (state.new in own or caller.is_staff) else "",
-                    "text": state.text if state and shown else "",
-                },
-            )
-        )
-    return found
+    entities = [
+        (entity, getattr(getattr(entity, "wasGeneratedBy", None), "activity", None)) for entity in page
+    ]
+    seen = access.visible_activities({made.pk for _, made in entities if made}, caller)
+    new = {one.new for one in standing if one.new}
+    own = new if caller.is_staff else set(jobs_of(caller).filter(pk__in=new).values_list("pk", flat=True))
+    found: dict[str, Made] = {}
+    for entity, activity in entities:
+        key = activity.pk if activity else ""
+        if key not in found:
+            state = again.get(activity.job) if activity else None
+            found[key] = _made(activity if key in seen else None, activity, state, own)
+        found[key].products.append((entity, page_of("e", entity.pk)))
+    return list(found.values())
+
+
+def _made(
+    shown: Activity | None, activity: Activity | None, state: remaking.Standing | None, own: set[str]
+) -> Made:
+    made = Made(
+        title=str(activity.activityDescription or "") if activity else "",
+        page=page_of("a", shown.pk) if shown else "",
+        time=activity.endTime if activity else None,
+    )
+    if shown and shown.name:
+        made.title = shown.name if made.title.startswith("publish@") else f"{shown.name} ({made.title})"
+    if state:
+        made.state, made.text = state.state, state.text if shown else ""
+        made.new = state.new if state.new in own else ""
+    return made
 
 
 def _asked(row: Withdrawal, standing: list[remaking.Standing]) -> dict[str, Any] | None:
