@@ -74,6 +74,7 @@ def _candidates(text: str) -> tuple[list[str], list[str]]:
     entities, jobs = [text], [text]
     if text.startswith("job:"):  # as a job's inputs name results
         entities.append(text.removeprefix("job:"))
+        jobs.append(text.removeprefix("job:"))
     if (named := _named(text)) is not None:
         (jobs if named[0] == "activity" else entities).append(named[1])
     elif (identifier := uri_identifier(text)) and ":" in identifier:

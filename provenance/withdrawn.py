@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from provenance import models
-from provenance.known import Known
+from provenance.known import WITHDRAWN, Known
 from provenance.records import ActivityRecord, UsedRecord
 
 __all__ = ["applies", "touching", "version_id"]
@@ -34,11 +34,11 @@ def touching(activity: ActivityRecord, uses: Sequence[UsedRecord], known: Known)
     """
     if activity.itemised:
         return None
-    if known.found.get("withdrawn"):
-        hashes = {use.entity.id: use.entity.sha256 for use in uses}
-        entities = models.Entity.objects.filter(pk__in=known.found["withdrawn"]).select_related("withdrawal")
+    hashes = {use.entity.id: use.entity.sha256 for use in uses}
+    if marked := known.found[WITHDRAWN] & set(hashes):
+        entities = models.Entity.objects.filter(pk__in=marked).select_related("withdrawal")
         for entity in entities.order_by("withdrawal", "pk"):
-            if applies(entity, hashes.get(entity.pk, "")):
+            if applies(entity, hashes[entity.pk]):
                 return entity.withdrawal
     if known.found.get("withdrawn tool"):
         key = activity.description.key

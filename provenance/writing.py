@@ -42,7 +42,6 @@ def known_of(
             "tool": [key],
             "parameter": [f"{key}#{parameter.name}" for parameter in activity.parameters],
             "usage": [role_id(models.UsageDescription, key, used.role) for used in uses],
-            "withdrawn": [used.entity.id for used in uses],
             "withdrawn tool": [key, key.partition("+")[0]],
             "generation": [
                 role_id(models.GenerationDescription, key, made.role) for made in activity.generated

@@ -40,6 +40,7 @@ _LETTER = re.compile(r"[A-Za-z]")
 _SAFE = "/@~&+*?#$!-._:=,;()[]'%"
 _ESCAPE_LIKE = re.compile(r"_(?=x[0-9A-F]{4,6}_)")
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_.-]")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _ESCAPED = re.compile(r"_x([0-9A-F]{4,6})_")
 
 
@@ -95,9 +96,9 @@ def own_identifier(kind: str, name: str) -> tuple[str, str] | None:
     Returns
     -------
     (kind, identifier) with kind `activity`, `entity`, `agent` or `tool`; of a parameter or configuration file,
-    its activity.  None if there is no such kind.
+    its activity.  None if it is no such name.
     """
-    if kind not in _KINDS:
+    if kind not in _KINDS or not _NAME.fullmatch(name):
         return None
     if any(_not_text(int(code, 16)) for code in _ESCAPED.findall(name)):
         return None

@@ -177,7 +177,7 @@ def test_the_names_of_two_things_never_meet():
     assert own_identifier("agent", names.agent("site").localpart) == ("agent", "site")
     assert own_identifier("tool", names.tool("a.b@1.2+0f").localpart) == ("tool", "a.b@1.2+0f")
     assert own_identifier("nothing", "x") is None
-    for no_text in ("a_xFFFFFF_", "a_x0000_", "a_xD800_"):
+    for no_text in ("a_xFFFFFF_", "a_x0000_", "a_xD800_", "", "7", "a/b", "a\x00"):
         assert own_identifier("job", no_text) is None
 
 
