@@ -45,4 +45,10 @@ def add_withdraw(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tell", action="store_true", help="write to the owners, now and when all is made again"
     )
-    parser.add_argument("--status", type=int, default=0, metavar="N", help="how far withdrawal N is")
+    parser.add_argument(
+        "--status",
+        type=int,
+        default=0,
+        metavar="N",
+        help="how far withdrawal N is; with --rerun or --tell: do that now",
+    )

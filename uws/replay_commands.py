@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 
 from gateway.vo.caller import Caller
 from gateway.vo.errors import NotFound, UsageError
+from provenance import models
 from provenance.records import AgentRecord
 from uws import remaking, replay, withdrawing
 from uws.comparing import Tolerance
@@ -95,6 +96,8 @@ def _print(args: argparse.Namespace, document: object, lines: list[str] | tuple[
 
 
 def run_withdraw(args: argparse.Namespace) -> int:
+    if args.status and (args.rerun or args.tell):
+        return _follow_up(args, models.Withdrawal.objects.filter(pk=args.status).first())
     if args.status:
         rows = remaking.standing(args.status)
         _print_standing(rows)
@@ -110,6 +113,13 @@ def run_withdraw(args: argparse.Namespace) -> int:
         return 0
     withdrawal = withdrawing.withdraw(args.subject, args.reason, who)
     print(f"withdrawal {withdrawal.pk}: `vogate withdraw --status {withdrawal.pk}` tells how far it is")
+    return _follow_up(args, withdrawal)
+
+
+def _follow_up(args: argparse.Namespace, withdrawal: models.Withdrawal | None) -> int:
+    """Tell owners, and make again what is touched, now or later."""
+    if withdrawal is None:
+        raise NotFound(f"There is no withdrawal {args.status}.")
     if args.tell:
         print(f"{withdrawing.tell_owners(withdrawal)} owners were told")
     if args.rerun:

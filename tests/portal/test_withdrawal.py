@@ -62,7 +62,8 @@ def test_it_says_who_when_why_what_it_touches_and_how_far_the_new_ones_are() -> 
     (row,) = page.iter("tbody")
     assert text(row).startswith("probe")
     assert f"/provenance/entity/{second.pk}/text/" in [link.get("href") for link in row.iter("a")]
-    remaking.request(withdrawal, instead=f"job:{done(vera, text='new').pk}/text")
+    again = ["withdraw", "--status", str(withdrawal.pk), "--rerun", "--instead"]
+    assert cli.main([*again, f"job:{done(vera, text='new').pk}/text"]) == 0
     assert "0 of 1 jobs" in text(shown(browser, withdrawal))
     work(Job.objects.get(phase="QUEUED"))
     page = shown(browser, withdrawal)
