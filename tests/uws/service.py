@@ -69,7 +69,8 @@ class Service:
         if "VOGATE_TEST_DATABASE_URL" in os.environ:
             self.environment["DATABASE_URL"] = os.environ["VOGATE_TEST_DATABASE_URL"]
         self.environment |= environment or {}
-        self.home.mkdir(parents=True, exist_ok=True)
+        # A worker would have matplotlib list the fonts, for tools that draw: these do not.
+        (self.home / "cache" / "tools" / "matplotlib").mkdir(parents=True, exist_ok=True)
         if "DATABASE_URL" in self.environment:
             done = self.run(*MIGRATE)
             assert done.returncode == 0, done.stderr
