@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from obscore.expressions import ExpressionError, Missing
-
-if TYPE_CHECKING:
-    from astropy.coordinates import SkyCoord
 
 # Astropy is imported where it is used: it takes 0.7 s, and a web process that ingests nothing needs none of it here.
 
@@ -70,27 +67,33 @@ def wavelength(value: float | None, unit: str = "TeV") -> float | None:
     return float(quantity.to_value("m", equivalencies=units.spectral()))
 
 
-def _icrs(header: Mapping[str, Any], ra: float, dec: float) -> SkyCoord:
+def _icrs(header: Mapping[str, Any], ra: float, dec: float) -> tuple[float, float]:
+    """Right ascension and declination in ICRS, degrees."""
     frame = str(_optional(header, "RADESYS", None) or _optional(header, "RADECSYS", None) or "ICRS").strip()
     if frame.lower() not in _FRAMES:
         raise ExpressionError(f"RADESYS is {frame!r}, not one of ICRS, FK5, FK4")
+    plain = isinstance(ra, float | int) and isinstance(dec, float | int)
+    if frame.lower() == "icrs" and plain and 0 <= ra < 360 and -90 <= dec <= 90:
+        return float(ra), float(dec)
     from astropy.coordinates import SkyCoord
 
     if frame.lower() == "icrs":
-        return SkyCoord(ra, dec, unit="deg", frame="icrs")
-    equinox = float(_optional(header, "EQUINOX", 2000.0 if frame.lower() == "fk5" else 1950.0))
-    prefix = "J" if frame.lower() == "fk5" else "B"
-    return SkyCoord(ra, dec, unit="deg", frame=frame.lower(), equinox=f"{prefix}{equinox}").icrs
+        place = SkyCoord(ra, dec, unit="deg", frame="icrs")
+    else:
+        equinox = float(_optional(header, "EQUINOX", 2000.0 if frame.lower() == "fk5" else 1950.0))
+        prefix = "J" if frame.lower() == "fk5" else "B"
+        place = SkyCoord(ra, dec, unit="deg", frame=frame.lower(), equinox=f"{prefix}{equinox}").icrs
+    return float(place.ra.deg), float(place.dec.deg)
 
 
 def icrs_ra(header: Mapping[str, Any], ra: float | None, dec: float | None) -> float | None:
     """Right ascension in ICRS of a position in the header's own frame (RADESYS, EQUINOX)."""
-    return None if ra is None or dec is None else float(_icrs(header, ra, dec).ra.deg)
+    return None if ra is None or dec is None else _icrs(header, ra, dec)[0]
 
 
 def icrs_dec(header: Mapping[str, Any], ra: float | None, dec: float | None) -> float | None:
     """Declination in ICRS of a position in the header's own frame (RADESYS, EQUINOX)."""
-    return None if ra is None or dec is None else float(_icrs(header, ra, dec).dec.deg)
+    return None if ra is None or dec is None else _icrs(header, ra, dec)[1]
 
 
 def circle(ra: float | None, dec: float | None, radius: float | None) -> str | None:
