@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from gateway.vo.errors import NotAvailable
 from tap.engines.answer import WorkerAnswer
-from tap.engines.base import QUEUE, Lane, OnLeave, WorkerDied, WorkerLeft
-from tap.engines.lanes import Lanes, Leaving
+from tap.engines.base import QUEUE, Lane, OnLeave, QueryCancelled, StartFailed, WorkerDied, WorkerLeft
+from tap.engines.lanes import LOOK, Lanes, Leaving
 from tap.engines.worker import Limits, Worker, remove_stale_scratch
 
 log = logging.getLogger("vogate.query")
@@ -28,6 +28,8 @@ AT_ONCE = 0.1
 
 class Pool:
     """Workers of one process, started when they are first needed.
+
+    A query takes the first worker that is free: the one that was started for it, or another that was quicker.
 
     Parameters
     ----------
@@ -43,6 +45,11 @@ class Pool:
         self._changed = self._lanes.changed
         self._at_work: list[WorkerAnswer] = []
         self._idle: list[Worker] = []
+        self._starting: list[Worker] = []
+        self._wanting = 0
+        """Queries that wait for a worker to be free."""
+        self._failed: tuple[float, int, StartFailed] | None = None
+        """When a worker last failed to start, for which version of the archive, and why."""
         self._warden: threading.Thread | None = None
         self._closed = False
         limits.scratch.mkdir(parents=True, exist_ok=True)
@@ -64,21 +71,22 @@ class Pool:
         values: Sequence[float] = (),
     ) -> WorkerAnswer:
         """See `tap.engines.base.Engine.run`."""
-        begun = time.monotonic()
+        begun: float | None = None
         leaving = Leaving(self._changed)
         if on_leave is not None:
             on_leave(leaving)
         while True:
             with self._changed:
                 self._lanes.wait(lane, patience, key, leaving)
-                worker, stale = self._take(version, files)
+                worker = self._idle_one(version, files)
+                if worker is None:
+                    self._await_worker(version, files, leaving)
+                    continue
                 answer = WorkerAnswer(worker, lane, seconds, key, self._release)
                 self._lanes.running.append(answer)
                 self._at_work.append(answer)
                 self._watch()
-            for old in stale:
-                log.info("query worker %d is given up: nobody can use it any more", old.process.pid)
-                old.kill()
+            begun = time.monotonic() if begun is None else begun
             leaving.attach(answer.cancel)
             try:
                 answer.start(sql, values, uploads or {}, gather=gather)
@@ -89,24 +97,81 @@ class Pool:
                 continue
             return answer
 
-    def _take(self, version: int, files: Mapping[str, Path]) -> tuple[Worker, list[Worker]]:
-        """A worker with the right files, a new one if need be; those with older files are given up."""
+    def _idle_one(self, version: int, files: Mapping[str, Path]) -> Worker | None:
+        """A free worker with the right files, the one that was used last; those with older files are given up."""
         stale = [worker for worker in self._idle if worker.version < version or not worker.alive]
         self._idle = [worker for worker in self._idle if worker not in stale]
+        self._give_up(stale)
         for worker in reversed(self._idle):
             if worker.version == version and worker.files == files:
                 self._idle.remove(worker)
-                return worker, stale
-        # A worker that nobody can use makes room for the one that will be started.
-        if self._idle and not self._has_place():
-            stale.append(self._idle.pop(0))
-        return self._new_worker(version, files), stale
+                return worker
+        return None
+
+    def _await_worker(self, version: int, files: Mapping[str, Path], leaving: Leaving) -> None:
+        """Wait until something has changed among the workers, having started enough of them."""
+        begun = time.monotonic()
+        if self._closed:
+            raise NotAvailable("The service is going down.", hint="Try again in a moment.")
+        self._wanting += 1
+        try:
+            if len(self._starting) < self._wanting:
+                # A worker that nobody can use makes room for the one that is started.
+                if self._idle and not self._has_place():
+                    self._give_up([self._idle.pop(0)])
+                if self._has_place():
+                    self._start(version, files)
+            self._changed.wait(LOOK)
+        finally:
+            self._wanting -= 1
+        if leaving.gone:
+            raise QueryCancelled("The query was cancelled while it waited.")
+        if self._failed is not None and self._failed[0] >= begun and self._failed[1] == version:
+            error = self._failed[2]
+            raise StartFailed(error.message, hint=error.hint) from error
+
+    @staticmethod
+    def _give_up(workers: list[Worker]) -> None:
+        def end() -> None:
+            for worker in workers:
+                log.info("query worker %d is given up: nobody can use it any more", worker.process.pid)
+                worker.kill()
+
+        if workers:
+            threading.Thread(target=end, name="query-give-up", daemon=True).start()
+
+    def _start(self, version: int, files: Mapping[str, Path]) -> threading.Thread:
+        """Start a worker in the background; the caller holds the lock."""
+        worker = self._new_worker(version, files)
+        self._starting.append(worker)
+
+        def wait() -> None:
+            failure: StartFailed | None = None
+            try:
+                worker.ready()
+            except StartFailed as error:
+                failure = error
+            with self._changed:
+                self._starting.remove(worker)
+                keep = failure is None and not self._closed
+                if keep:
+                    self._idle.append(worker)
+                elif failure is not None:
+                    log.warning("%s (%s)", failure, failure.__cause__)
+                    self._failed = (time.monotonic(), version, failure)
+                self._changed.notify_all()
+            if not keep:
+                worker.kill()
+
+        thread = threading.Thread(target=wait, name="query-start", daemon=True)
+        thread.start()
+        return thread
 
     def _new_worker(self, version: int, files: Mapping[str, Path]) -> Worker:
         return Worker(version, files, self.limits)
 
     def _has_place(self) -> bool:
-        return len(self._idle) + len(self._at_work) < self._lanes.places
+        return len(self._idle) + len(self._starting) + len(self._at_work) < self._lanes.places
 
     def _release(self, answer: WorkerAnswer, usable: bool) -> None:
         """Take a worker back after a query."""
@@ -126,18 +191,15 @@ class Pool:
 
         def start() -> None:
             for _ in range(count):
-                try:
-                    worker = self._new_worker(version, files)
-                    worker.ready()
-                except NotAvailable as error:
-                    log.warning("%s", error)
-                    return
                 with self._changed:
-                    keep = not self._closed and self._has_place()
-                    if keep:
-                        self._idle.append(worker)
-                if not keep:
-                    worker.kill()
+                    if self._closed or not self._has_place():
+                        return
+                    try:
+                        thread = self._start(version, files)
+                    except NotAvailable as error:
+                        log.warning("%s", error)
+                        return
+                thread.join()
 
         threading.Thread(target=start, name="query-warm", daemon=True).start()
 
@@ -163,15 +225,16 @@ class Pool:
     def processes(self) -> list[int]:
         """Process ids of all workers."""
         with self._changed:
-            workers = [*self._idle, *(answer.worker for answer in self._at_work)]
+            workers = [*self._idle, *self._starting, *(answer.worker for answer in self._at_work)]
         return [worker.process.pid for worker in workers]
 
     def close(self) -> None:
         """Cancel what runs and end all workers."""
         with self._changed:
             self._closed = True
-            idle, self._idle = self._idle, []
+            idle, self._idle = self._idle + self._starting, []
             running = list(self._at_work)
+            self._changed.notify_all()
         for answer in running:
             answer.cancel()
         for worker in idle:

@@ -20,7 +20,7 @@ from tap.engines import answer as answers
 from tap.engines import lanes
 from tap.engines.base import Answer, EngineError, Lane, QueryCancelled, TimeLimit
 from tap.engines.pool import Pool
-from tap.engines.worker import Limits
+from tap.engines.worker import Limits, Worker
 from tests.support.shared import REPOSITORY
 
 ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range * b.range % 7 = 3"
@@ -115,7 +115,9 @@ def test_the_time_limit_ends_the_process(pool: Pool, files: dict[str, Path]) -> 
     assert rows(run(pool, files, "SELECT 2 AS two")).to_pylist() == [{"two": 2}]
 
 
-def test_cancelling_from_another_thread_ends_the_query(pool: Pool, files: dict[str, Path]) -> None:
+def test_a_query_that_is_cancelled_while_its_worker_starts_leaves_that_to_others(
+    pool: Pool, files: dict[str, Path]
+) -> None:
     cancels: list[object] = []
     failures: list[BaseException] = []
 
@@ -133,7 +135,35 @@ def test_cancelling_from_another_thread_ends_the_query(pool: Pool, files: dict[s
     cancels[0]()  # type: ignore[operator]
     thread.join(20)
     assert len(failures) == 1
-    assert gone(pid)
+    assert rows(run(pool, files, "SELECT 2 AS two")).to_pylist() == [{"two": 2}]
+    assert pool.processes() == [pid]
+
+
+def test_a_query_takes_the_first_worker_that_is_free(tmp_path: Path, files: dict[str, Path]) -> None:
+    pool = Pool(2, 1, Limits(scratch=tmp_path))
+    try:
+        rows(run(pool, files, "SELECT 1"))
+        held = run(pool, files, "SELECT a.n FROM s_demo.numbers a, s_demo.numbers b")
+        (quick,) = pool.processes()
+        pool._new_worker = lambda version, files: SlowWorker(version, files, pool.limits)  # type: ignore[method-assign]
+        begun = time.monotonic()
+        threading.Timer(0.3, held.close).start()
+        answer = run(pool, files, "SELECT 2 AS two")
+        assert time.monotonic() - begun < SlowWorker.SECONDS
+        assert answer.worker.process.pid == quick  # type: ignore[attr-defined]
+        assert rows(answer).to_pylist() == [{"two": 2}]
+    finally:
+        pool.close()
+
+
+class SlowWorker(Worker):
+    """One that takes long to start."""
+
+    SECONDS = 8.0
+
+    def ready(self) -> None:
+        time.sleep(self.SECONDS)
+        super().ready()
 
 
 def test_cancelling_an_ended_query_does_not_touch_the_next_one(pool: Pool, files: dict[str, Path]) -> None:
@@ -283,7 +313,7 @@ MASTER = """
 import sys, time
 from pathlib import Path
 from tap.engines.pool import Pool
-from tap.engines.worker import Limits
+from tap.engines.worker import Limits, Worker
 pool = Pool(2, 2, Limits(scratch=Path(sys.argv[1])))
 files = {"s_demo": Path(sys.argv[2])}
 list(pool.run("SELECT 1", 1, files, seconds=30))

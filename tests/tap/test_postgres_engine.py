@@ -15,6 +15,7 @@ import pytest
 
 from gateway.vo.errors import NotAvailable
 from tap.engines.base import EngineError, Fault, QueryCancelled, StartFailed, TimeLimit
+from tap.engines.pool import AT_ONCE
 from tap.engines.postgres import PostgresPool, PostgresWorker, Server
 from tap.engines.worker import Limits
 from tap.postgres_setup import ROLE
@@ -179,6 +180,7 @@ def test_a_deaf_worker_is_killed_and_its_backend_ended(
 def test_a_killed_worker_leaves_nothing_running(pool: PostgresPool, url: str) -> None:
     running = Background(pool, url)
     (pid,) = pool.processes()
+    time.sleep(2 * AT_ONCE)  # earlier it would count as dead before, and the query be begun again
     os.kill(pid, signal.SIGKILL)
     running.join(20)
     assert isinstance(running.error, NotAvailable)
