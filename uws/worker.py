@@ -13,13 +13,14 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
 from uws import attempts, controller, executors, queue, runners, sweeper, warm
-from uws.executor import Executor, LocalExecutor, open_executor
+from uws.executor import Executor, open_executor
 from uws.executors import ExecutorType
 from uws.models import AttemptOutcome, Job
 from uws.tending import State, Tended
@@ -87,8 +88,8 @@ class Worker:
     end_jobs_on_exit
         End running attempts on exit and queue their jobs again; otherwise their shepherds live on and
         the next worker takes them over.
-    executor
-        Where attempts of `local` jobs run; this machine by default.
+    zygotes
+        What forks the shepherds of this machine; without them each is started anew.
     kinds
         The executors whose jobs it claims, and nobody else's jobs interest it then; by default all those of the
         site that have no workers of their own, and it looks after the whole queue.
@@ -102,12 +103,13 @@ class Worker:
         *,
         runner_slots: int = RUNNER_SLOTS,
         end_jobs_on_exit: bool = False,
-        executor: Executor | None = None,
+        zygotes: warm.Zygotes | None = None,
         kinds: Sequence[str] | None = None,
         collectors: concurrent.futures.Executor | None = None,
     ) -> None:
         self.slots, self.runner_slots, self.end_jobs_on_exit = slots, runner_slots, end_jobs_on_exit
-        self._executors: dict[str, Executor] = {executors.LOCAL: executor or LocalExecutor()}
+        self.zygotes = zygotes
+        self._executors: dict[str, Executor] = {}
         self.kinds = list(_own_kinds() if kinds is None else kinds)
         self.only = None if kinds is None else tuple(kinds)
         self.name, self.host = sweeper.worker_name(), sweeper.host_name()
@@ -214,7 +216,7 @@ class Worker:
 
     def _executor(self, name: str) -> Executor:
         if name not in self._executors:
-            self._executors[name] = open_executor(name)
+            self._executors[name] = open_executor(name, self.zygotes)
         return self._executors[name]
 
     def _begin(self, job: Job) -> None:
@@ -277,10 +279,9 @@ class Worker:
                 del self.threads[pk]
 
     def _keep_warm(self) -> None:
-        zygotes = getattr(self._executors[executors.LOCAL], "zygotes", None)
-        if zygotes is not None:
-            zygotes.want(registry.all_tools())
-            zygotes.tend()
+        if self.zygotes is not None:
+            self.zygotes.want(registry.all_tools())
+            self.zygotes.tend()
 
     def _sweep(self) -> None:
         if self.draining:
@@ -348,7 +349,21 @@ def run_waiting(executor: str) -> bool:
     True if some still wait: after `RUN_SECONDS` other messages have their turn.
     """
     settings.VOGATE_JOBS.mkdir(parents=True, exist_ok=True)
-    return Worker(1, runner_slots=0, kinds=[executor]).run_until_idle(RUN_SECONDS)
+    zygotes = _nursery(os.getpid())
+    if zygotes is not None:
+        zygotes.tend()
+    return Worker(1, runner_slots=0, kinds=[executor], zygotes=zygotes).run_until_idle(RUN_SECONDS)
+
+
+@lru_cache(maxsize=1)
+def _nursery(pid: int) -> warm.Zygotes | None:
+    """The zygotes of a Celery worker's process, which end with it; each process has its own."""
+    return _zygotes("celery")
+
+
+def _zygotes(name: str) -> warm.Zygotes | None:
+    """None where the site wants none."""
+    return warm.Zygotes(settings.VOGATE_HOME / "cache" / name) if attempts.jobs_section().get("warm", True) else None
 
 
 def _poke(fd: int) -> None:
@@ -375,11 +390,10 @@ def make_caches() -> None:
 def main(slots: int, end_jobs_on_exit: bool = False) -> int:
     """`vogate worker`: run jobs until SIGINT or SIGTERM."""
     settings.VOGATE_JOBS.mkdir(parents=True, exist_ok=True)
-    zygotes = (
-        warm.Zygotes(settings.VOGATE_HOME / "cache") if attempts.jobs_section().get("warm", True) else None
-    )
-    executor = LocalExecutor(zygotes=zygotes)
-    worker = Worker(slots, end_jobs_on_exit=end_jobs_on_exit, executor=executor)
+    zygotes = _zygotes("")
+    if zygotes is not None:
+        zygotes.tend()  # the nursery alone: which tools want more is asked later
+    worker = Worker(slots, end_jobs_on_exit=end_jobs_on_exit, zygotes=zygotes)
 
     def stop(*_: object) -> None:
         worker.stopping = True
@@ -389,4 +403,6 @@ def main(slots: int, end_jobs_on_exit: bool = False) -> int:
     signal.signal(signal.SIGTERM, stop)
     threading.Thread(target=make_caches, name="caches", daemon=True).start()
     worker.run()
+    if zygotes is not None:
+        zygotes.close()
     return 0
