@@ -11,7 +11,7 @@ from typing import Protocol
 import psycopg2
 from django.db import connection
 
-from uws.controller import CHANNEL
+from uws.moves import CHANNEL
 
 POLL_SECONDS = 0.02
 FALLBACK_SECONDS = 0.2

@@ -19,10 +19,11 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
-from uws import attempts, controller, executors, queue, runners, sweeper, warm
+from uws import attempts, executors, moves, queue, runners, sweeper, warm
 from uws.executor import Executor, open_executor
 from uws.executors import ExecutorType
 from uws.models import AttemptOutcome, Job
+from uws.phases import Phase
 from uws.tending import State, Tended
 from uws.tools import registry
 from uws.watch import POLL_SECONDS, open_watch
@@ -59,11 +60,11 @@ class Threaded:
         try:
             outcome = runners.execute(self.job, self.context)
             if outcome is None:
-                controller.requeue(
+                moves.requeue(
                     self.job.pk, self.job.attempt, AttemptOutcome.STOPPED, "The gateway was stopped."
                 )
             else:
-                controller.finish(self.job.pk, self.job.attempt, outcome)
+                moves.finish(self.job.pk, self.job.attempt, outcome)
         except Exception:
             log.exception("job %s: its end cannot be written; it will be tried again", self.job.pk)
         finally:
@@ -272,10 +273,8 @@ class Worker:
                 log.error("job %s does not heed its cancellation; it ends without it", pk)
                 job = threaded.job
                 text = f"The job ran longer than its executionDuration of {job.execution_duration} s."
-                outcome = controller.Outcome(
-                    controller.Phase.ABORTED, message=text, attempt=AttemptOutcome.TIMEOUT
-                )
-                controller.finish(pk, job.attempt, outcome)
+                outcome = moves.Outcome(Phase.ABORTED, message=text, attempt=AttemptOutcome.TIMEOUT)
+                moves.finish(pk, job.attempt, outcome)
                 del self.threads[pk]
 
     def _keep_warm(self) -> None:
@@ -363,7 +362,11 @@ def _nursery(pid: int) -> warm.Zygotes | None:
 
 def _zygotes(name: str) -> warm.Zygotes | None:
     """None where the site wants none."""
-    return warm.Zygotes(settings.VOGATE_HOME / "cache" / name) if attempts.jobs_section().get("warm", True) else None
+    return (
+        warm.Zygotes(settings.VOGATE_HOME / "cache" / name)
+        if attempts.jobs_section().get("warm", True)
+        else None
+    )
 
 
 def _poke(fd: int) -> None:
