@@ -140,15 +140,11 @@ def refresh(job: Job) -> None:
 
 def inputs_of(job: Job) -> list[JobInput]:
     """What a job was given, in order."""
-    if "inputs" in getattr(job, "_prefetched_objects_cache", ()):
-        return list(job.inputs.all())
     return select(JobInput, "job_id = %s ORDER BY role, position", [job.pk])
 
 
 def results_of(job: Job) -> list[JobResult]:
     """What a job left, in order."""
-    if "results" in getattr(job, "_prefetched_objects_cache", ()):
-        return list(job.results.all())
     rows = select(JobResult, "job_id = %s ORDER BY position", [job.pk])
     for row in rows:
         row.job = job
