@@ -1,6 +1,6 @@
 """Jobs, their inputs, attempts and results.
 
-The job table is the queue and the only truth about a job.  Nothing outside `uws.controller` writes
+The job table is the queue and the only truth about a job.  Nothing outside `uws.moves` writes
 `Job.phase`.
 """
 

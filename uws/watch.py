@@ -54,7 +54,7 @@ class SqliteWatch:
 
 
 class PostgresWatch:
-    """LISTEN on the channel on which `uws.controller` notifies; a lost connection is made anew."""
+    """LISTEN on the channel on which `uws.moves` notifies; a lost connection is made anew."""
 
     def __init__(self) -> None:
         self._connection: psycopg2.extensions.connection | None = None
