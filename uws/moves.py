@@ -190,7 +190,7 @@ def release(jobs: Sequence[Job]) -> int:
     count = 0
     for start in range(0, len(jobs), AT_ONCE):
         some = [job.pk for job in jobs[start : start + AT_ONCE]]
-        condition = f"id IN ({_marks(some)}) AND phase IN ('HELD', 'SUSPENDED')"
+        condition = f"id IN ({rows.marks(some)}) AND phase IN ('HELD', 'SUSPENDED')"
         changes = {"phase": Phase.QUEUED.value, "held_for": "", "stage": "", "worker": ""}
         moved = rows.update(Job, changes, condition, some)
         for job in moved:
@@ -268,7 +268,7 @@ def close_attempt(job_id: str, number: int, why: AttemptOutcome, outcome: Outcom
 def _move(job_id: str, to: Phase, *, attempt: int | None = None, **fields: Any) -> Job | None:
     """The conditional UPDATE behind every step; the job as it is then, None if the step was not legal."""
     legal = [phase.value for phase in sources(to)]
-    condition = f"id = %s AND phase IN ({_marks(legal)})"
+    condition = f"id = %s AND phase IN ({rows.marks(legal)})"
     values: list[Any] = [job_id, *legal]
     if attempt is not None:
         condition, values = f"{condition} AND attempt = %s", [*values, attempt]
@@ -278,10 +278,6 @@ def _move(job_id: str, to: Phase, *, attempt: int | None = None, **fields: Any) 
     notify(job_id)
     _log(job_id, to, attempt, fields.get("error_message") or fields.get("stage", ""))
     return moved[0]
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join(["%s"] * len(values))
 
 
 def _log(job_id: str, to: Phase, attempt: int | None = None, said: str = "") -> None:

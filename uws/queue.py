@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import connection
@@ -23,7 +23,7 @@ def claim(executors: Sequence[str], worker: str, host: str) -> Job | None:
     """
     if not executors:
         return None
-    marks = _marks(executors)
+    marks = rows.marks(executors)
     skip = "FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
     allowed, names = queues.blocked().sql("q.")
     # The highest priority first; among equals who has the fewest running, then who has waited longest.
@@ -45,7 +45,7 @@ def waiting(executors: Sequence[str]) -> bool:
         return False
     statement = f"""
         SELECT 1 FROM uws_job q
-        WHERE q.phase = 'QUEUED' AND q.executor IN ({_marks(executors)}) AND q.deleted_at IS NULL
+        WHERE q.phase = 'QUEUED' AND q.executor IN ({rows.marks(executors)}) AND q.deleted_at IS NULL
           AND (q.not_before IS NULL OR q.not_before <= %s) AND """
     values = [*executors, now()]
     if not rows.query(f"{statement} 1 = 1 LIMIT 1", values):
@@ -57,10 +57,6 @@ def waiting(executors: Sequence[str]) -> bool:
         and allowed == "1 = 1"
         or bool(rows.query(f"{statement} {allowed} LIMIT 1", [*values, *names]))
     )
-
-
-def _marks(values: Collection[object]) -> str:
-    return ", ".join(["%s"] * len(values))
 
 
 def due(executors: Sequence[str]) -> QuerySet[Job]:
@@ -100,7 +96,7 @@ def still_mine(worker: str, held: dict[str, int]) -> set[str]:
         return set()
     found = rows.query(
         "SELECT id, attempt FROM uws_job WHERE worker = %s AND phase = 'EXECUTING' AND deleted_at IS NULL"
-        f" AND id IN ({_marks(held)})",
+        f" AND id IN ({rows.marks(held)})",
         [worker, *held],
     )
     return {pk for pk, attempt in found if held[pk] == attempt}

@@ -49,7 +49,7 @@ class Blocked:
             ("fair_use", self.users),
         ):
             if names:
-                terms.append(f"{alias}{column} NOT IN ({', '.join(['%s'] * len(names))})")
+                terms.append(f"{alias}{column} NOT IN ({rows.marks(names)})")
                 values += names
         return " AND ".join(terms), values
 
@@ -115,7 +115,7 @@ def active(fair_use: str) -> int:
     phases = sorted(ACTIVE)
     ((count,),) = rows.query(
         "SELECT COUNT(*) FROM uws_job WHERE fair_use = %s AND each = '' AND deleted_at IS NULL"
-        f" AND phase IN ({', '.join(['%s'] * len(phases))})",
+        f" AND phase IN ({rows.marks(phases)})",
         [fair_use, *phases],
     )
     return int(count)

@@ -6,7 +6,7 @@ given here are conditions in SQL, whose words are ours; everything from outside 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from django.db import connection, models
 
 from uws.models import Job, JobInput, JobResult
 
-__all__ = ["first", "inputs_of", "query", "refresh", "results_of", "select", "update"]
+__all__ = ["fields", "first", "inputs_of", "marks", "query", "refresh", "results_of", "select", "update"]
 
 Row = TypeVar("Row", bound=models.Model)
 Converters = tuple[tuple[int, tuple[Callable[..., Any], ...], Any], ...]
@@ -67,6 +67,11 @@ def query(statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, [_adapted(value) for value in values])
         return list(cursor.fetchall())
+
+
+def marks(values: Collection[object]) -> str:
+    """The placeholders of so many values."""
+    return ", ".join(["%s"] * len(values))
 
 
 def _adapted(value: Any) -> Any:
@@ -145,7 +150,7 @@ def inputs_of(job: Job) -> list[JobInput]:
 
 def results_of(job: Job) -> list[JobResult]:
     """What a job left, in order."""
-    rows = select(JobResult, "job_id = %s ORDER BY position", [job.pk])
-    for row in rows:
+    found = select(JobResult, "job_id = %s ORDER BY position", [job.pk])
+    for row in found:
         row.job = job
-    return rows
+    return found

@@ -189,12 +189,12 @@ class Waiters:
         pks = list(waiting)
         for start in range(0, len(pks), _ASKED_AT_ONCE):
             some = pks[start : start + _ASKED_AT_ONCE]
-            condition = f"id IN ({', '.join(['%s'] * len(some))}) AND deleted_at IS NULL"
+            condition = f"id IN ({rows.marks(some)}) AND deleted_at IS NULL"
             phases |= rows.query(f"SELECT id, phase FROM uws_job WHERE {condition}", some)
         changed = [pk for pk, held in waiting.items() if any(phases.get(pk) != one.phase for one in held)]
         for start in range(0, len(changed), _AT_ONCE):
             some = changed[start : start + _AT_ONCE]
-            found = rows.select(Job, f"id IN ({', '.join(['%s'] * len(some))})", some)
+            found = rows.select(Job, f"id IN ({rows.marks(some)})", some)
             jobs = {job.pk: job for job in found}
             answers: list[tuple[Held, bytes | None]] = []
             for pk in some:

@@ -11,8 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from gateway.entrance import Entrance
-from tests.support.wsgi import ask
 from tap.archive import Manifest
+from tests.support.wsgi import ask
 
 QUERY = {"LANG": "ADQL", "QUERY": "SELECT TOP 3 schema_name FROM tap_schema.schemas ORDER BY schema_name"}
 
