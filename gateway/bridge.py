@@ -27,11 +27,14 @@ Send = Callable[[Message], Awaitable[None]]
 Later = Callable[["Token"], Awaitable[bytes | None]]
 Headers = list[tuple[bytes, bytes]]
 Answer = tuple[int, Headers, Any]
+"""Status, headers, and the body: bytes, or what gives it in blocks and has to be closed."""
 
 FAST_CALLS = 2
 """Requests that start to compute at once; more threads make everybody slower (one interpreter lock)."""
 PATIENCE = 0.05
 """Seconds after which a request counts as a slow one and lets the next one start."""
+LEAVE_LOOK = 0.02
+"""Seconds until somebody looks whether the client has left: most requests have been answered before."""
 MAX_THREADS = 40
 SPOOL_BYTES = 1 << 20
 MAX_BODY_BYTES = 512 << 20
@@ -76,6 +79,31 @@ class Token:
                 callback()
             except Exception:
                 log.exception("cancelling a request failed")
+
+
+class _Watch:
+    """Waits for the client's leaving, once the answer takes longer than most do."""
+
+    def __init__(self, receive: Receive, token: Token) -> None:
+        self._receive, self._token = receive, token
+        self._task: asyncio.Future[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(LEAVE_LOOK, self._begin)
+
+    def _begin(self) -> None:
+        self._task = asyncio.ensure_future(self._wait())
+
+    async def _wait(self) -> None:
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                await asyncio.get_running_loop().run_in_executor(None, self._token.leave)
+                return
+
+    def end(self) -> None:
+        """Look no longer."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
 
 class FileWrapper:
@@ -185,14 +213,11 @@ class Bridge:
 
     async def _respond(self, scope: Message, body: IO[bytes], receive: Receive, send: Send) -> None:
         token = Token()
-        watcher = asyncio.ensure_future(self._watch(receive, token))
+        watch = _Watch(receive, token)
         response: Any = None
         try:
             status, headers, response = await self._call(_environ(scope, body, token))
             if token.later is not None and status == 200:
-                if hasattr(response, "close"):
-                    await self._in_thread(response.close)
-                response = None  # a thousand of them may be waiting
                 late = await self._late(scope, body, token, headers)
                 if late is None:
                     return
@@ -200,7 +225,7 @@ class Bridge:
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await self._send_body(response, scope["method"] == "HEAD", token, send)
         finally:
-            watcher.cancel()
+            watch.end()
             if hasattr(response, "close"):
                 await self._in_thread(response.close)
 
@@ -216,15 +241,7 @@ class Bridge:
             body.seek(0)
             return await self._call(_environ(scope, body, token))
         length = (b"content-length", str(len(content)).encode())
-        return 200, [*(pair for pair in headers if pair[0] != length[0]), length], (content,)
-
-    @staticmethod
-    async def _watch(receive: Receive, token: Token) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                await asyncio.get_running_loop().run_in_executor(None, token.leave)
-                return
+        return 200, [*(pair for pair in headers if pair[0] != length[0]), length], content
 
     async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self.threads, call, *arguments)
@@ -234,12 +251,6 @@ class Bridge:
         if self._gate is None:
             self._gate = asyncio.Semaphore(FAST_CALLS)
         gate = self._gate
-        head: dict[str, Any] = {}
-
-        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
-            head["status"] = int(status[:3])
-            head["headers"] = [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in headers]
-
         await gate.acquire()
         held = True
 
@@ -251,20 +262,36 @@ class Bridge:
 
         timer = asyncio.get_running_loop().call_later(PATIENCE, let_go)
         try:
-            response = await self._in_thread(self.wsgi, environ, start_response)
+            return await self._in_thread(self._answer, environ)
         finally:
             timer.cancel()
             let_go()
-        return head["status"], head["headers"], response
+
+    def _answer(self, environ: dict[str, Any]) -> Answer:
+        """What Django says; a body that is whole already, in bytes, so that no thread is needed to end it."""
+        status, headers = 0, list[tuple[bytes, bytes]]()
+
+        def start_response(line: str, pairs: list[tuple[str, str]], exc_info: Any = None) -> None:
+            nonlocal status, headers
+            status = int(line[:3])
+            headers = [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in pairs]
+
+        response = self.wsgi(environ, start_response)
+        if isinstance(response, FileWrapper) or getattr(response, "streaming", False):
+            return status, headers, response
+        try:
+            return status, headers, b"".join(response)
+        finally:
+            if hasattr(response, "close"):
+                response.close()
 
     async def _send_body(self, response: Any, head_only: bool, token: Token, send: Send) -> None:
-        blocks: Iterator[bytes] = iter(response)
-        streaming = isinstance(response, FileWrapper) or getattr(response, "streaming", False)
         if head_only:
             await send({"type": "http.response.body", "body": b""})
-        elif not streaming:
-            await send({"type": "http.response.body", "body": b"".join(blocks)})
+        elif isinstance(response, bytes):
+            await send({"type": "http.response.body", "body": response})
         else:
+            blocks: Iterator[bytes] = iter(response)
             while not token.gone:
                 block = await self._in_thread(next, blocks, _END)
                 if block is _END:

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from gateway.vo.columns import Schema, Table
 from gateway.vo.errors import UsageError
-from tap import archive
+from tap import archive, spatial
 from tap.adql.duckdb import Emitter, source_name
 from tap.adql.scope import HEALPIX_COLUMN
 from tap.archive import Manifest
@@ -119,7 +119,11 @@ class DuckDBDraft:
             replace(column, datatype="unicodeChar") if column.name in unicode else column
             for column in table.columns
         )
-        return replace(table, columns=columns, nrows=int(row[0]))
+        table = replace(table, columns=columns, nrows=int(row[0]))
+        if table.region is None:
+            return table
+        text = f"SELECT min({_quote(spatial.LEAST)}) FROM draft.{_quote(table.name)}"
+        return replace(table, region_reach=spatial.reach(self.connection.execute(text).fetchall()[0][0]))
 
     def keep(self, previous: Manifest, schema: Schema, tables: Sequence[Table]) -> None:
         """Copies: as they are, index columns and order included."""

@@ -116,7 +116,11 @@ def _prepare(table: Table, rows: pa.Table) -> tuple[Table, pa.Table]:
         arrays.append(array)
     meta = replace(table, columns=tuple(columns), nrows=len(rows))
     plain = pa.Table.from_arrays(arrays, names=[column.name for column in columns])
-    return meta, spatial.index_columns(plain, meta)
+    indexed = spatial.index_columns(plain, meta)
+    if meta.region is not None:
+        least = pc.min(indexed.column(spatial.LEAST)).as_py()
+        meta = replace(meta, region_reach=spatial.reach(least))
+    return meta, indexed
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ Rows without a usable position or region have NULL there, and no spatial conditi
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,14 @@ from tap.adql.ir import Kind
 from tap.adql.metadata import kind_of
 from tap.adql.scope import HEALPIX_COLUMN, REGION_COLUMNS
 from tap.adql.shapes import Shape, ShapeError
+
+LEAST = REGION_COLUMNS[4]
+"""The column whose least value belongs to the largest region."""
+
+
+def reach(least: float | None) -> float | None:
+    """Radius in degrees of a cap by its cosine, rounded up; of none, None."""
+    return None if least is None else math.degrees(math.acos(max(-1.0, min(1.0, least)))) + 1e-5
 
 
 def index_columns(table: pa.Table, meta: Table) -> pa.Table:

@@ -45,6 +45,8 @@ class QuerySettings:
     """What is accepted beyond ADQL 2.1 (tap.adql.extensions); `all` for all of it."""
     worker_memory: str = "768MB"
     worker_temporary_files: str = "8GB"
+    worker_threads: int = 0
+    """DuckDB alone: processor cores that one query may use; 0 for all of them, at most 4."""
     work_mem: str = "64MB"
     """PostgreSQL alone: what each sort or hash of a query may use (a query has a few)."""
 
@@ -94,6 +96,7 @@ def _made() -> Engine:
         memory=configured.worker_memory,
         temporary_files=configured.worker_temporary_files,
         scratch=Path(settings.VOGATE_HOME) / "tmp",
+        threads=configured.worker_threads or min(4, len(os.sched_getaffinity(0))),
     )
     size = (configured.short_workers, configured.long_workers, limits)
     share, waiting = configured.caller_queries, configured.caller_waiting

@@ -66,6 +66,8 @@ class Table:
     """(ra, dec) columns, degrees ICRS, that the HEALPix index `_hpx29` covers."""
     region: str | None = None
     """The column of STC-S or DALI regions that has index columns."""
+    region_reach: float | None = None
+    """Radius in degrees of the largest of the caps that bound its regions; None if that is not known."""
     live: bool = False
     """Its rows come from Django's database with each query (`tap.live`), not from a file."""
     info: tuple[tuple[str, str], ...] = field(default=())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.vo.columns import Column
 
@@ -108,6 +109,7 @@ def head(version: str = DEFAULT_VERSION) -> str:
     )
 
 
+@lru_cache(maxsize=512)
 def info(name: str, value: str, content: str = "", *, ucd: str = "") -> str:
     """An INFO element; `content` is text for people."""
     start = f"<INFO name={quote(name)}{_attributes(ucd=ucd)} value={quote(value)}"

@@ -23,6 +23,8 @@ FINEST = 14
 """Finest order that is used: cells of 13 arcseconds, after which the exact test has little left to do."""
 _CELLS = 4096
 _FIRST = 4
+_KEPT = 7
+"""Order up to which the centres of all cells are kept (5 MB): small cones need them again and again."""
 
 
 def bounds(shape: Shape, p: Floats) -> tuple[Floats, Floats]:
@@ -75,6 +77,11 @@ def _coarse(order: int) -> tuple[NDArray[np.int64], Floats]:
     return cells, healpix.centres(order, cells)
 
 
+def _centres(order: int, cells: NDArray[np.int64]) -> Floats:
+    """Unit vectors of cells' centres."""
+    return _coarse(order)[1][cells] if order <= _KEPT else healpix.centres(order, cells)
+
+
 def children(cells: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
     return ((cells[:, None] << (2 * steps)) + np.arange(1 << (2 * steps))).ravel()
 
@@ -105,7 +112,7 @@ def ranges(shape: Shape, most: int = MAX_RANGES) -> tuple[tuple[int, int], ...]:
                 return _merged(found, most)
             steps = 1
         cells, order = children(cells, steps), order + steps
-        p = healpix.centres(order, cells)
+        p = _centres(order, cells)
 
 
 def _merged(found: list[tuple[NDArray[np.int64], int]], most: int) -> tuple[tuple[int, int], ...]:
@@ -119,6 +126,6 @@ def _merged(found: list[tuple[NDArray[np.int64], int]], most: int) -> tuple[tupl
     cut = np.flatnonzero(gaps > 0)
     if len(cut) >= most:
         cut = np.sort(cut[np.argsort(gaps[cut])[-(most - 1) :]])
-    starts = low[np.r_[0, cut + 1]]
-    ends = high[np.r_[cut, len(high) - 1]] - 1
+    starts = np.concatenate((low[:1], low[cut + 1]))
+    ends = np.concatenate((high[cut], high[-1:])) - 1
     return tuple(zip(starts.tolist(), ends.tolist()))

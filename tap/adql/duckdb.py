@@ -75,7 +75,6 @@ TEMPLATES = (
         "rand": "random()",
         "reciprocal": "({extra} / nullif(CAST({0} AS DOUBLE), 0))",
         "regex_match": "CAST(regexp_matches({1}, {0}) AS INTEGER)",
-        "round": "round(CAST({0} AS DOUBLE), {extra})",
         "scale": "(CAST({0} AS DOUBLE) * {extra})",
         "sin": f"sin({_D})",
         "sqrt": f"sqrt({_D})",
@@ -83,7 +82,6 @@ TEMPLATES = (
         "to_jd": "(epoch_us({0}) / 86400000000.0e0 + 2440587.5e0)",
         "to_mjd": "(epoch_us({0}) / 86400000000.0e0 + 40587.0e0)",
         "to_timestamp": "CAST(rtrim({0}, 'Zz ') AS TIMESTAMP)",
-        "truncate": "trunc(CAST({0} AS DOUBLE), {extra})",
         "tt_to_utc": f"vg_tt_to_utc({_D})",
         "upper": "upper({0})",
         "utc_to_tt": f"vg_utc_to_tt({_D})",
@@ -105,6 +103,14 @@ def literal(value: int | float | str | None) -> str:
     return f"({text})" if value < 0 else text
 
 
+def _cut(emitter: Emitter, expr: ir.Call) -> str:
+    """ROUND and TRUNCATE; told no number of places, DuckDB is several times faster than when told 0."""
+    places = f", {emitter.literal(int(str(expr.extra)))}" if expr.extra else ""
+    return (
+        f"{'round' if expr.op == 'round' else 'trunc'}(CAST({emitter.value(expr.args[0])} AS DOUBLE){places})"
+    )
+
+
 def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
@@ -121,7 +127,7 @@ class Emitter:
 
     types = TYPES
     templates = TEMPLATES
-    calls: dict[str, Callable[..., str]] = dict(spatial_duckdb.CALLS)
+    calls: dict[str, Callable[..., str]] = {**spatial_duckdb.CALLS, "round": _cut, "truncate": _cut}
     emitters: dict[type, Callable[..., str]]
     binds = True
     """Whether numbers may stand outside of the SQL, as values of placeholders."""

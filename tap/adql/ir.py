@@ -58,6 +58,8 @@ class RegionIndex:
 
     source: str
     names: tuple[str, ...]
+    reach: float | None = None
+    """No bounding cap is larger, degrees; None if that is not known."""
 
 
 @dataclass(slots=True)

@@ -108,8 +108,8 @@ def _refuse(text: str, offset: int) -> QueryError:
     return error_at(text, offset, f"The character {shown} has no place here.", hint)
 
 
-def tokens(text: str) -> Iterator[Token]:
-    """The tokens of a query.
+def words(text: str) -> Iterator[tuple[str, str, int]]:
+    """(kind, text, offset) of the tokens of a query.
 
     Raises
     ------
@@ -153,7 +153,12 @@ def tokens(text: str) -> Iterator[Token]:
         count += 1
         if depth > MAX_NESTING or count > MAX_TOKENS or operations > MAX_OPERATIONS:
             raise error_at(text, start, "The query is too large or too deeply nested.", "Simplify it.")
-        yield Token(str(kind), word, start_pos=start)
+        yield str(kind), word, start
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """`words` as lark's parser takes them."""
+    return (Token(kind, word, start_pos=start) for kind, word, start in words(text))
 
 
 class AdqlLexer(Lexer):

@@ -143,7 +143,7 @@ def table_entries(table: Table, alias: str, base_url: str) -> list[Entry]:
     if table.position:
         position = PositionIndex(alias, *table.position, HEALPIX_COLUMN)
     if table.region:
-        region = RegionIndex(alias, REGION_COLUMNS)
+        region = RegionIndex(alias, REGION_COLUMNS, table.region_reach)
     entries = []
     for column, kind, described in _described(table.columns):
         ref = Ref(

@@ -288,7 +288,11 @@ def spatial(emitter: Emitter, expr: ir.Spatial) -> str:
         return exact
     # CASE, since it is sure to evaluate the dear test on the rows alone that pass the filter.
     condition, known = meet
-    return f"(CASE WHEN {condition} THEN {exact} WHEN {known} THEN false END)"
+    sure = wholly_in(emitter, a, b)
+    yes = f" WHEN {sure} THEN true" if sure else ""
+    tested = f"CASE WHEN NOT {condition} THEN false{yes} WHEN {known} THEN {exact} END"
+    near = _near(a, b)
+    return f"({near} AND {tested})" if near else f"({tested})"
 
 
 def _point_in(emitter: Emitter, place: ir.Point, shape: Shape) -> str:
@@ -320,6 +324,45 @@ def _caps(emitter: Emitter, a: Expr, b: Expr) -> tuple[str, str] | None:
         f"{cap[0]} IS NOT NULL" for cap, expr in ((one, a), (other, b)) if isinstance(expr, ir.Ref)
     )
     return condition, known
+
+
+def wholly_in(emitter: Emitter, a: Expr, b: Expr) -> str:
+    """That the bounding cap of a region is within a constant circle, and so it is too; '' for other pairs.
+
+    Combinations are left to the exact test: they may be empty.
+    """
+    if not (isinstance(b, ir.Fixed) and b.shape.kind is ShapeKind.CIRCLE and isinstance(a, ir.Ref)):
+        return ""
+    cap = _cap(emitter, a)
+    if cap is None:
+        return ""
+    x, y, z, c, s = cap
+    u, v, w = (number(value) for value in b.shape.centre)
+    cosine, sine = number(math.cos(b.shape.radius)), number(math.sin(b.shape.radius))
+    dot = f"{x} * {u} + {y} * {v} + {z} * {w}"
+    simple = f"({encoded(emitter, a)})[1] < {ShapeKind.UNION:d}"
+    return f"({c} >= {cosine} AND {dot} >= {c} * {cosine} + {s} * {sine} + 4e-15 AND {simple})"
+
+
+def _near(a: Expr, b: Expr) -> str:
+    """Ranges of the stored caps' centres, by which DuckDB skips row groups; '' where they would be no help.
+
+    A cap that meets a constant one has its centre within the sum of their radii, that of the table's largest for its own.
+    """
+    stored, given = (a, b) if isinstance(b, ir.Fixed) else (b, a)
+    if not (isinstance(given, ir.Fixed) and isinstance(stored, ir.Ref) and stored.region is not None):
+        return ""
+    reach = stored.region.reach
+    away = math.inf if reach is None else math.radians(reach) + given.shape.radius + 1e-7
+    if away > math.radians(60):
+        return ""
+    parts = []
+    for name, value in zip(stored.region.names[1:4], given.shape.centre):
+        angle = math.acos(max(-1.0, min(1.0, value)))
+        low, high = math.cos(min(math.pi, angle + away)), math.cos(max(0.0, angle - away))
+        column = f'{stored.region.source}."{name}"'
+        parts.append(f"{column} BETWEEN {number(low - 1e-12)} AND {number(high + 1e-12)}")
+    return " AND ".join(parts)
 
 
 def _cap(emitter: Emitter, expr: Expr) -> tuple[str, ...] | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tap.adql import cover, geometry, ir, moc, postgres_moc, spatial_duckdb
 from tap.adql.ir import Expr, Kind
 from tap.adql.shapes import Shape, ShapeKind, lon_lat
-from tap.adql.spatial_duckdb import double, number
+from tap.adql.spatial_duckdb import double
 
 if TYPE_CHECKING:
     from tap.adql.duckdb import Emitter
@@ -83,7 +83,7 @@ def spatial(emitter: Emitter, expr: ir.Spatial) -> str:
     if not meet:
         return exact
     condition, known = meet
-    sure = _wholly_in(emitter, a, b)
+    sure = spatial_duckdb.wholly_in(emitter, a, b)
     yes = f" WHEN {sure} THEN true" if sure else ""
     tested = f"CASE WHEN NOT {condition} THEN false{yes} WHEN {known} THEN {exact} END"
     boxes = _boxes(emitter, a, b)
@@ -101,20 +101,6 @@ def _point_in(emitter: Emitter, place: ir.Point, shape: Shape) -> str:
     else:
         exact = f"vg_point_in({lon}, {lat}, {array(shape.encode())})"
     return f"({filtered} AND {exact})" if filtered else exact
-
-
-def _wholly_in(emitter: Emitter, a: Expr, b: Expr) -> str:
-    """That the bounding cap of a region is within a constant circle, and so it is too; '' for other pairs."""
-    if not (isinstance(b, ir.Fixed) and b.shape.kind is ShapeKind.CIRCLE and isinstance(a, ir.Ref)):
-        return ""
-    cap = spatial_duckdb._cap(emitter, a)
-    if cap is None:
-        return ""
-    x, y, z, c, s = cap
-    u, v, w = (number(value) for value in b.shape.centre)
-    cosine, sine = number(math.cos(b.shape.radius)), number(math.sin(b.shape.radius))
-    dot = f"{x} * {u} + {y} * {v} + {z} * {w}"
-    return f"({c} >= {cosine} AND {dot} >= {c} * {cosine} + {s} * {sine} + 4e-15)"
 
 
 def _boxes(emitter: Emitter, a: Expr, b: Expr) -> str:

@@ -14,12 +14,10 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
-from lark import Token
-
 from gateway.vo.errors import QueryError
 from tap.adql import tree
 from tap.adql.extensions import Extension
-from tap.adql.lexer import tokens
+from tap.adql.lexer import words
 from tap.adql.parser import parse
 
 MOST_KEPT = 64
@@ -30,6 +28,8 @@ _FIXED_AFTER = frozenset({"TOP", "OFFSET"})
 """Keywords whose number belongs to the shape."""
 
 _Key = tuple[frozenset[Extension], frozenset[str], str]
+_Word = tuple[str, str, int]
+"""(kind, text, offset)"""
 
 
 class _Template:
@@ -40,14 +40,13 @@ class _Template:
         self.nodes = nodes
         self.signs = [_sign(node) for node in nodes]
 
-    def fill(self, literals: list[Token]) -> bool:
+    def fill(self, literals: list[_Word]) -> bool:
         """Put other literals in; False if one is not what the parser would take."""
-        for node, sign, token in zip(self.nodes, self.signs, literals):
-            if token.type == "STRING":
-                object.__setattr__(node, "value", token[1:-1].replace("''", "'"))
+        for node, sign, (kind, text, _) in zip(self.nodes, self.signs, literals):
+            if kind == "STRING":
+                object.__setattr__(node, "value", text[1:-1].replace("''", "'"))
                 continue
-            text = str(token)
-            value: int | float = int(text) if token.type == "INTEGER" else float(text)
+            value: int | float = int(text) if kind == "INTEGER" else float(text)
             if value == float("inf"):
                 return False
             object.__setattr__(node, "value", -value if sign == "-" else value)
@@ -59,21 +58,21 @@ def _sign(node: tree.Number | tree.String) -> str:
     return node.text[0] if isinstance(node, tree.Number) and node.text[0] in "+-" else ""
 
 
-def _shape(text: str) -> tuple[str, list[Token]]:
+def _shape(text: str) -> tuple[str, list[_Word]]:
     """What the queries of one shape have in common, and the literals in which they differ."""
-    words: list[str] = []
-    literals: list[Token] = []
+    common: list[str] = []
+    literals: list[_Word] = []
     before = opened = ""
-    for token in tokens(text):
-        kind = token.type
-        short = kind != "INTEGER" or len(token) < 18
+    for word in words(text):
+        kind, written, _ = word
+        short = kind != "INTEGER" or len(written) < 18
         if kind in _LITERALS and short and before not in _FIXED_AFTER and opened not in ("CHAR", "VARCHAR"):
-            literals.append(token)
-            words.append(f"\x01{kind}")
+            literals.append(word)
+            common.append(f"\x01{kind}")
         else:
-            words.append(token)
+            common.append(written)
         before, opened = kind, before if kind == "LPAR" else ""
-    return "\x00".join(words), literals
+    return "\x00".join(common), literals
 
 
 def _literal_nodes(root: object) -> list[tree.Number | tree.String]:
@@ -92,10 +91,11 @@ def _literal_nodes(root: object) -> list[tree.Number | tree.String]:
     return sorted(found, key=lambda node: node.at)
 
 
-def _matches(node: tree.Number | tree.String, token: Token) -> bool:
+def _matches(node: tree.Number | tree.String, literal: _Word) -> bool:
+    kind, text, _ = literal
     if isinstance(node, tree.String):
-        return token.type == "STRING" and node.value == token[1:-1].replace("''", "'")
-    return token.type != "STRING" and node.text == _sign(node) + token
+        return kind == "STRING" and node.value == text[1:-1].replace("''", "'")
+    return kind != "STRING" and node.text == _sign(node) + text
 
 
 class _Local(threading.local):
@@ -140,11 +140,11 @@ def parsed(
 
 
 def _made(
-    text: str, extensions: frozenset[Extension], functions: frozenset[str], literals: list[Token]
+    text: str, extensions: frozenset[Extension], functions: frozenset[str], literals: list[_Word]
 ) -> _Template | None:
     """A template of a query, None if its literals are not all found again in its tree."""
     statement = parse.__wrapped__(text, extensions, functions)  # not the shared tree, since this one changes
-    wanted = {token.start_pos for token in literals}
+    wanted = {start for _, _, start in literals}
     nodes = [
         node
         for node in _literal_nodes(statement)

@@ -42,7 +42,7 @@ def connect(configuration: dict[str, object]) -> duckdb.DuckDBPyConnection:
     """A connection that can read the archive and nothing else.
 
     `configuration` has `files` (alias -> path), `memory_limit`, `temp_directory` and
-    `max_temp_directory_size`.
+    `max_temp_directory_size`.  Queries cannot change settings: the compiler writes nothing but SELECT.
     """
     connection = duckdb.connect(
         config={
@@ -53,6 +53,7 @@ def connect(configuration: dict[str, object]) -> duckdb.DuckDBPyConnection:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "allow_community_extensions": False,
+            "allowed_configs": ["threads"],
         }
     )
     files = configuration["files"]
@@ -81,12 +82,18 @@ def failure(kind: str, message: str) -> serving.Failure:
 
 
 class DuckDB:
-    """The connection, and the tables of the query at work."""
+    """The connection, and the tables of the query at work; `threads` work on queries that are not small."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, threads: int = 1) -> None:
         self.connection = connection
         self.statements = Statements(connection)
         self.names: list[str] = []
+        self.most_threads, self._threads = threads, 1
+
+    def _use(self, threads: int) -> None:
+        if threads != self._threads:
+            self.connection.execute(f"SET threads={threads}")
+            self._threads = threads
 
     def upload(self, name: str, rows: pa.Table) -> None:
         # A copy in DuckDB's own form has statistics and joins faster than a scan of Arrow.
@@ -111,6 +118,8 @@ class DuckDB:
         self, sock: socket.socket, sql: str, values: Sequence[float], *, gather: bool
     ) -> serving.Frames:
         try:
+            # Small cones, the queries with placeholders, lose by sharing their work.
+            self._use(1 if values else self.most_threads)
             # `sql` streams but plans everything twice; `execute` collects all rows first.
             if gather or values:
                 return gathered(self.statements.gather(sql, values))
@@ -181,7 +190,7 @@ def main(arguments: list[str]) -> int:
     except (duckdb.Error, OSError) as error:
         return serving.start_failed(sock, error)
     wire.send(sock, wire.READY)
-    serving.serve(sock, DuckDB(connection))
+    serving.serve(sock, DuckDB(connection, int(configuration.get("threads", 1))))
     return 0
 
 

@@ -49,7 +49,7 @@ class Part:
 
 def rows(
     batch: pa.RecordBatch, columns: Sequence[Column], nulls: Sequence[int | None], *, flags: bool
-) -> Iterator[bytes]:
+) -> Iterator[memoryview]:
     """The bytes of a batch, in pieces.
 
     Parameters
@@ -74,7 +74,7 @@ def rows(
     yield _matrix(parts, count, width)
 
 
-def _matrix(parts: Sequence[Part], count: int, width: int) -> bytes:
+def _matrix(parts: Sequence[Part], count: int, width: int) -> memoryview:
     matrix = np.empty((count, width), np.uint8)
     keep: npt.NDArray[np.bool_] | None = None
     place = 0
@@ -97,16 +97,17 @@ def _matrix(parts: Sequence[Part], count: int, width: int) -> bytes:
                 keep = np.ones((count, width), np.bool_)
             keep[:, place : place + longest] = present
         place += longest
-    return matrix.tobytes() if keep is None else matrix[keep].tobytes()
+    return (matrix.reshape(-1) if keep is None else matrix[keep]).data
 
 
 def _flags(batch: pa.RecordBatch) -> Bytes:
     """Null flags: the most significant bit of the first byte is the first column."""
-    missing = np.zeros((batch.num_rows, batch.num_columns), np.bool_)
+    flags = np.zeros((batch.num_rows, -(-batch.num_columns // 8)), np.uint8)
     for number, array in enumerate(batch.columns):
         if array.null_count:
-            missing[:, number] = pc.is_null(array).to_numpy(zero_copy_only=False)
-    return np.packbits(missing, axis=1)
+            missing = pc.is_null(array).to_numpy(zero_copy_only=False).view(np.uint8)
+            flags[:, number // 8] |= missing << (7 - number % 8)
+    return flags
 
 
 def _view(values: npt.NDArray[np.generic], count: int) -> Bytes:

@@ -67,18 +67,20 @@ def texts(arrays: Sequence[pa.Array], numbers: Numbers = PLAIN) -> list[pa.Array
     """`text` for every column.  Where there are few rows, those of one type of number are written together."""
     if not arrays or len(arrays[0]) > FEW:
         return [text(array, numbers) for array in arrays]
-    found: list[pa.Array | None] = [None if _joins(array) else text(array, numbers) for array in arrays]
-    for kind in {array.type for array in arrays if _joins(array)}:
-        places = [place for place, array in enumerate(arrays) if _joins(array) and array.type == kind]
+    found: dict[int, pa.Array] = {}
+    alike: dict[pa.DataType, list[int]] = {}
+    for place, array in enumerate(arrays):
+        kind = array.type
+        if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+            alike.setdefault(kind, []).append(place)
+        else:
+            found[place] = text(array, numbers)
+    rows = len(arrays[0])
+    for places in alike.values():
         written = text(pa.concat_arrays([arrays[place] for place in places]), numbers)
-        rows = len(arrays[0])
         for number, place in enumerate(places):
             found[place] = written.slice(number * rows, rows)
-    return [array for array in found if array is not None]
-
-
-def _joins(array: pa.Array) -> bool:
-    return bool(pa.types.is_floating(array.type) or pa.types.is_integer(array.type))
+    return [found[place] for place in range(len(arrays))]
 
 
 def _spell_out(values: pa.Array, written: pa.Array, numbers: Numbers) -> pa.Array:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pybase64
 
 from gateway.vo import votable
 from gateway.vo.columns import Column
@@ -192,15 +191,20 @@ class Base64:
         self.columns, self.nulls, self.flags = columns, nulls, flags
         self.waiting = b""
 
-    def prepare(self, batch: pa.RecordBatch) -> list[bytes]:
+    def prepare(self, batch: pa.RecordBatch) -> list[memoryview]:
         return list(binary.rows(self._widened(batch), self.columns, self.nulls, flags=self.flags))
 
-    def write(self, prepared: list[bytes]) -> Iterator[bytes]:
+    def write(self, prepared: list[memoryview]) -> Iterator[bytes]:
         for piece in prepared:
-            data = self.waiting + piece if self.waiting else piece
-            cut = len(data) - len(data) % 3
-            self.waiting = data[cut:]
-            yield binascii.b2a_base64(memoryview(data)[:cut])
+            missing = -len(self.waiting) % 3
+            begun = self.waiting + bytes(piece[:missing])
+            body = piece[missing:]
+            cut = len(body) - len(body) % 3
+            if len(begun) % 3:  # the piece was that short
+                self.waiting = begun
+                continue
+            self.waiting = bytes(body[cut:])
+            yield pybase64.b64encode(begun) + pybase64.b64encode(body[:cut]) + b"\n"
 
     def _widened(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Bytes as shorts, where null needs the room."""
@@ -215,7 +219,7 @@ class Base64:
         return pa.RecordBatch.from_arrays(arrays, names=[f"c{number}" for number in range(len(arrays))])
 
     def rest(self) -> bytes:
-        return base64.b64encode(self.waiting) + b"\n" if self.waiting else b""
+        return pybase64.b64encode(self.waiting) + b"\n" if self.waiting else b""
 
 
 def _variants() -> tuple[VOTable, ...]:
