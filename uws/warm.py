@@ -94,7 +94,7 @@ class Zygote:
         environment = sandbox.environment(home, home, home / "progress.jsonl", zygote.PAD, boxed=False)
         # A nursery needs no more than a shepherd does; a tool's zygote is the tool's Python as it is.
         options = [] if key.modules else ["-I", "-S"]
-        # Matplotlib's list of fonts is made once for all tools (uws.worker.make_caches).
+        # Matplotlib's list of fonts is made once for all tools (uws.workers.make_caches).
         environment["MPLCONFIGDIR"] = str(home.parent / "tools" / "matplotlib")
         with theirs, (home / "zygote.err").open("wb") as errors:
             self.process = subprocess.Popen(
@@ -170,9 +170,9 @@ class Zygote:
 
 
 def _stamp(python: str, paths: Sequence[str]) -> str:
-    """Changes when packages are installed or removed where the interpreter finds them."""
+    """Changes when packages are installed or removed where the interpreter finds them, and with our own programs."""
     times = []
-    for path in (python, *paths):
+    for path in (python, zygote.__file__, shepherd.__file__, *paths):
         try:
             times.append(str(os.stat(path).st_mtime_ns))
         except OSError:

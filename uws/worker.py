@@ -1,4 +1,4 @@
-"""The worker: takes jobs from the queue, has them run, and takes in what they leave (`vogate worker`)."""
+"""The worker: takes jobs from the queue, has them run, and takes in what they leave."""
 
 from __future__ import annotations
 
@@ -6,20 +6,15 @@ import concurrent.futures
 import logging
 import os
 import select
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
-from uws import attempts, executors, moves, queue, runners, sweeper, warm
+from uws import executors, moves, queue, runners, sweeper, warm
 from uws.executor import Executor, open_executor
 from uws.executors import ExecutorType
 from uws.models import AttemptOutcome, Job
@@ -40,8 +35,6 @@ RUNNER_SLOTS = 4
 RUNNER_GRACE = 5.0
 """Seconds that a cancelled runner has before its job ends without it."""
 STOP_SECONDS = 8.0
-RUN_SECONDS = 60.0
-"""How long one message keeps a Celery worker's process, apart from the job that it is at then."""
 
 
 class Threaded:
@@ -123,8 +116,13 @@ class Worker:
         # Whoever starts a gateway wants its pages first: libraries are loaded a moment later.
         self._due = {"warm": time.monotonic() + WARM_EVERY}
 
+    def stop(self, *_: object) -> None:
+        """Have `run` end soon; a signal's handler."""
+        self.stopping = True
+        _poke(self._wake_write)
+
     def run(self) -> None:
-        """Work until `stopping` is set (by a signal's handler)."""
+        """Work until `stop` is called."""
         log.info("worker %s: %s slots", self.name, self.slots)
         while not self.stopping:
             self._round()
@@ -340,72 +338,8 @@ def _own_kinds() -> list[str]:
     return [name for name, config in executors.configured().items() if config.type is not ExecutorType.CELERY]
 
 
-def run_waiting(executor: str) -> bool:
-    """Run the waiting jobs of an executor, one at a time, in this process (a Celery worker's).
-
-    Returns
-    -------
-    True if some still wait: after `RUN_SECONDS` other messages have their turn.
-    """
-    settings.VOGATE_JOBS.mkdir(parents=True, exist_ok=True)
-    zygotes = _nursery(os.getpid())
-    if zygotes is not None:
-        zygotes.tend()
-    return Worker(1, runner_slots=0, kinds=[executor], zygotes=zygotes).run_until_idle(RUN_SECONDS)
-
-
-@lru_cache(maxsize=1)
-def _nursery(pid: int) -> warm.Zygotes | None:
-    """The zygotes of a Celery worker's process, which end with it; each process has its own."""
-    return _zygotes("celery")
-
-
-def _zygotes(name: str) -> warm.Zygotes | None:
-    """None where the site wants none."""
-    return (
-        warm.Zygotes(settings.VOGATE_HOME / "cache" / name)
-        if attempts.jobs_section().get("warm", True)
-        else None
-    )
-
-
 def _poke(fd: int) -> None:
     try:
         os.write(fd, b"x")
     except OSError:
         pass
-
-
-def make_caches() -> None:
-    """Have matplotlib list the fonts once, instead of in each job (about a second)."""
-    target = attempts.cache_folder() / "matplotlib"
-    if target.is_dir():
-        return
-    part = target.with_name(f"matplotlib.{os.getpid()}")
-    part.mkdir(parents=True, exist_ok=True)
-    environment = {"PATH": os.defpath, "HOME": str(part), "MPLCONFIGDIR": str(part), "MPLBACKEND": "Agg"}
-    command = [sys.executable, "-c", "import matplotlib.font_manager"]
-    done = subprocess.run(command, env=environment, capture_output=True, check=False, cwd=part)
-    if done.returncode == 0 and not target.exists():
-        part.rename(target)
-
-
-def main(slots: int, end_jobs_on_exit: bool = False) -> int:
-    """`vogate worker`: run jobs until SIGINT or SIGTERM."""
-    settings.VOGATE_JOBS.mkdir(parents=True, exist_ok=True)
-    zygotes = _zygotes("")
-    if zygotes is not None:
-        zygotes.tend()  # the nursery alone: which tools want more is asked later
-    worker = Worker(slots, end_jobs_on_exit=end_jobs_on_exit, zygotes=zygotes)
-
-    def stop(*_: object) -> None:
-        worker.stopping = True
-        _poke(worker._wake_write)
-
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
-    threading.Thread(target=make_caches, name="caches", daemon=True).start()
-    worker.run()
-    if zygotes is not None:
-        zygotes.close()
-    return 0
