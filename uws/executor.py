@@ -113,12 +113,21 @@ class LocalExecutor:
 
     def alive(self, folder: Path) -> bool:
         child = self._children.get(folder)
-        if child is not None and child.poll() is None:
-            return True
-        if child is not None and child.returncode != shepherd.NOT_MINE:
-            return False
+        if child is not None:
+            if child.poll() is None:
+                return True
+            if not self._came_second(child, folder):
+                return False
+            self.forget(folder)  # whoever waits for the attempt waits for the other one from now on
         # Not ours, or another shepherd of the attempt was there first (a zygote that was given up had forked it).
         return self._pid(folder) is not None or locked(folder.parent)
+
+    @staticmethod
+    def _came_second(child: subprocess.Popen[bytes] | Child, folder: Path) -> bool:
+        """True if a shepherd has, or may have, ended because there was another one of the attempt."""
+        if isinstance(child, Child):  # whose status only its zygote knows
+            return not (folder / "exit.json").exists()
+        return child.returncode == shepherd.NOT_MINE
 
     def stop(self, folder: Path) -> None:
         child = self._children.get(folder)

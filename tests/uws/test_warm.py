@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -294,6 +294,46 @@ def test_a_nursery_that_hangs_is_given_up_and_nothing_runs_twice(service, worker
     assert (state["phase"], state["attempt"]) == ("COMPLETED", 1)
     assert state["log"]["text"].count("attempt starts") == 1
     assert pid not in zygotes(service, "nursery")
+
+
+def test_a_shepherd_that_comes_second_is_not_the_end_of_the_attempt(tmp_path):
+    """As where a zygote forked, but its answer came so late that another one was asked."""
+    from uws.executor import LocalExecutor
+    from uws.warm import NURSERY, Zygotes
+
+    folder = tmp_path / "attempt-1"
+    (folder / "work").mkdir(parents=True)
+    spec = {
+        "job": "a", "attempt": 1, "argv": ["/bin/sleep", "3"], "cwd": str(folder / "work"),
+        "env": {"PATH": os.defpath}, "seconds": 30,
+    }  # fmt: skip
+    (folder / "spec.json").write_text(json.dumps(spec))
+    zygotes = Zygotes(tmp_path / "cache")
+    zygotes.tend()
+    executor = LocalExecutor(zygotes=zygotes)
+    try:
+        assert wait_for(lambda: zygotes._zygotes[NURSERY].usable())
+        first = zygotes.launch(folder)
+        assert first is not None
+        assert wait_for((folder / "shepherd.json").exists)
+        executor.launch(folder)
+        second = executor._children[folder]
+        assert wait_for(lambda: second.poll() is not None)
+        assert executor.alive(folder)
+        assert wait_for(lambda: not executor.alive(folder))
+        assert json.loads((folder / "exit.json").read_text())["exit"] == 0
+    finally:
+        executor.forget(folder)
+        zygotes.close()
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def test_packages_that_change_are_loaded_again(service, worker, tmp_path):
