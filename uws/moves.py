@@ -96,7 +96,7 @@ def claim(selection: str, values: Sequence[Any], worker: str, host: str, lease: 
         (job,) = taken
         notify(job.pk)
         _open_attempt(job.pk, job.attempt, worker, host)
-    _log(job.pk, Phase.EXECUTING, job.attempt)
+    _log(job.pk, Phase.EXECUTING)
     return job
 
 
