@@ -3,12 +3,15 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+, := ,
 SERVE_STAMP := $(VENV)/.vogate-serve
 TEST_STAMP := $(VENV)/.vogate-test
 ASSETS := gateway/portal/static/build/BUILT
 ASSET_SOURCES := $(wildcard gateway/portal/assets/*) $(wildcard gateway/portal/assets/lib/*) package-lock.json
 export SITE DATA PORT HOST VOGATE_HOME
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# A gateway is many processes, and each would compile all modules anew (0.8 s).
+unexport PYTHONDONTWRITEBYTECODE
 ifeq ($(VOGATE_HOME),)
 unexport VOGATE_HOME
 endif
@@ -34,14 +37,16 @@ help:
 run: $(SERVE_STAMP) $(ASSETS)
 	@exec $(BIN)/vogate up
 
-test: $(TEST_STAMP) $(ASSETS) lint
-	@exec $(BIN)/python -m pytest -n auto --dist loadfile tests
+# The linters use what the tests leave of the processors, many of which wait for something.
+test: $(TEST_STAMP) $(ASSETS)
+	@{ $(lint); } >$(VENV)/lint.log 2>&1 & lint=$$!; \
+	$(BIN)/python -m pytest -n auto --dist loadfile tests; tested=$$?; \
+	wait $$lint; linted=$$?; cat $(VENV)/lint.log; \
+	[ $$linted = 0 ] || echo "make lint failed, see above"; exit $$((tested || linted))
 
+lint = $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy gateway uws tap obscore provenance && $(BIN)/lint-imports
 lint: $(TEST_STAMP)
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy gateway uws tap obscore provenance
-	@$(BIN)/lint-imports
+	@$(lint)
 
 bench: $(TEST_STAMP) $(ASSETS)
 	@$(BIN)/python -m tests.bench.all $(BENCH)
@@ -51,6 +56,10 @@ drills: $(TEST_STAMP) $(ASSETS)
 
 assets: $(ASSETS)
 
+# Compiled by all processors at once, not by pip's one; tools in their walls could not do it themselves.
+install = $(BIN)/pip install -q --no-compile -c constraints.txt -e ".[$(1)]"
+compile = $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+
 # A virtual environment with what the gateway and the demo site's tools need.
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "vogate needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 run"; exit 1; }
@@ -59,13 +68,16 @@ $(VENV)/pyvenv.cfg:
 
 $(SERVE_STAMP): $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	@echo "Installing packages (about a minute the first time)"
-	@$(BIN)/pip install -q -c constraints.txt -e ".[demo]"
+	@$(call install,demo)
+	@$(compile)
 	@touch $@
 
-$(TEST_STAMP): $(SERVE_STAMP)
-	@echo "Installing what the tests need"
-	@$(BIN)/pip install -q -c constraints.txt -e ".[demo,test,lint]"
-	@touch $@
+# At once with what the gateway needs: pip looks at every package each time.
+$(TEST_STAMP): $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+	@echo "Installing packages for the gateway and its tests (a minute or two the first time)"
+	@$(call install,demo$(,)test$(,)lint)
+	@$(compile)
+	@touch $(SERVE_STAMP) $@
 
 # The pages' scripts and style sheets, bundled once; Node from PyPI where the machine has none.
 $(ASSETS): $(ASSET_SOURCES) package.json | $(SERVE_STAMP)

@@ -8,15 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from astropy import constants, units
-from astropy.coordinates import SkyCoord
-from astropy.time import Time, TimeDelta
 
 from obscore.expressions import ExpressionError, Missing
 
+# Astropy is imported where it is used: it takes 0.7 s, and a web process that ingests nothing needs none of it here.
+
 _SCALES = {"tt", "utc", "tai", "tdb", "tcb", "tcg"}
 _FRAMES = {"icrs", "fk5", "fk4"}
-_HC = (constants.h * constants.c).to_value("eV m")
 
 
 def mjd_utc(header: Mapping[str, Any], seconds: float | None) -> float | None:
@@ -26,6 +24,9 @@ def mjd_utc(header: Mapping[str, Any], seconds: float | None) -> float | None:
     """
     if seconds is None:
         return None
+    from astropy import units
+    from astropy.time import Time, TimeDelta
+
     scale = str(_optional(header, "TIMESYS", "UTC")).split("(")[0].strip().lower()
     if scale not in _SCALES:
         raise ExpressionError(f"TIMESYS is {scale.upper()!r}, not one of TT, UTC, TAI, TDB, TCB, TCG")
@@ -47,6 +48,8 @@ def mjd_of_date(text: str | None, scale: str = "UTC") -> float | None:
         return None
     if scale.lower() not in _SCALES:
         raise ExpressionError(f"{scale!r} is no time scale; use UTC, TT, TAI or TDB")
+    from astropy.time import Time
+
     return float(Time(str(text).strip().rstrip("Z"), scale=scale.lower()).utc.mjd)
 
 
@@ -56,31 +59,41 @@ def wavelength(value: float | None, unit: str = "TeV") -> float | None:
         return None
     if not (math.isfinite(value) and value > 0):
         raise ExpressionError(f"{value} {unit} is no energy above zero")
+    from astropy import constants, units
+
     quantity = float(value) * units.Unit(unit)
     if quantity.unit.is_equivalent("eV"):
-        return _HC / quantity.to_value("eV")
+        return float((constants.h * constants.c).to_value("eV m") / quantity.to_value("eV"))
     return float(quantity.to_value("m", equivalencies=units.spectral()))
 
 
-def _icrs(header: Mapping[str, Any], ra: float, dec: float) -> SkyCoord:
+def _icrs(header: Mapping[str, Any], ra: float, dec: float) -> tuple[float, float]:
+    """Right ascension and declination in ICRS, degrees."""
     frame = str(_optional(header, "RADESYS", None) or _optional(header, "RADECSYS", None) or "ICRS").strip()
     if frame.lower() not in _FRAMES:
         raise ExpressionError(f"RADESYS is {frame!r}, not one of ICRS, FK5, FK4")
+    plain = isinstance(ra, float | int) and isinstance(dec, float | int)
+    if frame.lower() == "icrs" and plain and 0 <= ra < 360 and -90 <= dec <= 90:
+        return float(ra), float(dec)
+    from astropy.coordinates import SkyCoord
+
     if frame.lower() == "icrs":
-        return SkyCoord(ra, dec, unit="deg", frame="icrs")
-    equinox = float(_optional(header, "EQUINOX", 2000.0 if frame.lower() == "fk5" else 1950.0))
-    prefix = "J" if frame.lower() == "fk5" else "B"
-    return SkyCoord(ra, dec, unit="deg", frame=frame.lower(), equinox=f"{prefix}{equinox}").icrs
+        place = SkyCoord(ra, dec, unit="deg", frame="icrs")
+    else:
+        equinox = float(_optional(header, "EQUINOX", 2000.0 if frame.lower() == "fk5" else 1950.0))
+        prefix = "J" if frame.lower() == "fk5" else "B"
+        place = SkyCoord(ra, dec, unit="deg", frame=frame.lower(), equinox=f"{prefix}{equinox}").icrs
+    return float(place.ra.deg), float(place.dec.deg)
 
 
 def icrs_ra(header: Mapping[str, Any], ra: float | None, dec: float | None) -> float | None:
     """Right ascension in ICRS of a position in the header's own frame (RADESYS, EQUINOX)."""
-    return None if ra is None or dec is None else float(_icrs(header, ra, dec).ra.deg)
+    return None if ra is None or dec is None else _icrs(header, ra, dec)[0]
 
 
 def icrs_dec(header: Mapping[str, Any], ra: float | None, dec: float | None) -> float | None:
     """Declination in ICRS of a position in the header's own frame (RADESYS, EQUINOX)."""
-    return None if ra is None or dec is None else float(_icrs(header, ra, dec).dec.deg)
+    return None if ra is None or dec is None else _icrs(header, ra, dec)[1]
 
 
 def circle(ra: float | None, dec: float | None, radius: float | None) -> str | None:

@@ -9,13 +9,16 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
 
 from obscore.expressions import Missing
+
+if TYPE_CHECKING:
+    from astropy.io import fits
+
+# Astropy is imported where it is used: a web process that ingests nothing need not wait for it.
 
 
 class Unreadable(ValueError):
@@ -29,6 +32,8 @@ class HduSource(Mapping[str, Any]):
         self._name, self._hdu = name, hdu
 
     def __getitem__(self, key: str) -> Any:
+        from astropy.io import fits
+
         value = self._hdu.header.get(key)
         if isinstance(value, fits.card.Undefined):
             value = None
@@ -138,6 +143,9 @@ def open_fits(path: Path) -> Iterator[fits.HDUList]:
     Unreadable
         If it is not FITS, is cut short, or its compression is broken.
     """
+    from astropy.io import fits
+    from astropy.utils.exceptions import AstropyUserWarning
+
     try:
         if path.suffix == ".gz":
             _check_compression(path)

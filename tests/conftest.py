@@ -32,6 +32,15 @@ def unavailable(name: str, message: str) -> None:
     pytest.skip(message)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Accounts of tests need no hash that withstands guessing (0.3 s each); served gateways have the real one."""
+    from django.test import override_settings
+
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
 @pytest.fixture(scope="session")
 def archive_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real observations where they are, else a small simulated archive."""
@@ -47,20 +56,28 @@ def archive_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def live_gateway(tmp_path_factory: pytest.TempPathFactory, archive_folder: Path) -> Iterator[Gateway]:
+def filled_home(tmp_path_factory: pytest.TempPathFactory, archive_folder: Path) -> Path:
+    """The home of a gateway that has its observations and has never served; to be copied."""
+    gateway = Gateway(tmp_path_factory.mktemp("filled"))
+    done = gateway.vogate("up", "--no-serve", "--data", str(archive_folder))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return gateway.home
+
+
+@pytest.fixture(scope="session")
+def live_gateway(tmp_path_factory: pytest.TempPathFactory, filled_home: Path) -> Iterator[Gateway]:
     """A served gateway with a worker; one for all tests of this process, so leave it as you found it."""
-    with Gateway(tmp_path_factory.mktemp("home")) as gateway:
-        done = gateway.vogate("up", "--no-serve", "--data", str(archive_folder))
-        assert done.returncode == 0, done.stdout + done.stderr
+    home = tmp_path_factory.mktemp("home")
+    shutil.copytree(filled_home, home, dirs_exist_ok=True)
+    with Gateway(home) as gateway:
         yield gateway.start()
 
 
 @pytest.fixture
-def own_gateway(tmp_path: Path, archive_folder: Path) -> Iterator[Gateway]:
+def own_gateway(tmp_path: Path, filled_home: Path) -> Iterator[Gateway]:
     """A gateway for one test, which may kill it."""
+    shutil.copytree(filled_home, tmp_path / "home")
     with Gateway(tmp_path / "home") as gateway:
-        done = gateway.vogate("up", "--no-serve", "--data", str(archive_folder))
-        assert done.returncode == 0, done.stdout + done.stderr
         yield gateway
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from astropy import units as u
-
 from gateway.portal.adql_builder import Operator
 from gateway.vo.columns import Column
 from gateway.vo.errors import UsageError
@@ -111,6 +109,8 @@ def _converted(column: Column, number: float, unit: str) -> float:
         return _finite(column, number)
     if not column.unit:
         raise ValueProblem(f"{column.name} has no unit; leave “{unit}” out.")
+    from astropy import units as u  # slow to import, and rarely needed
+
     try:
         value = u.Quantity(number, unit).to_value(column.unit)
     except (u.UnitConversionError, TypeError):

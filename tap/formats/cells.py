@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -57,10 +58,27 @@ def text(array: pa.Array, numbers: Numbers = PLAIN) -> pa.Array:
         return pc.if_else(array, numbers.true, numbers.false)
     if pa.types.is_list(kind):
         return _joined(array, numbers)
+    if pa.types.is_float64(kind) or pa.types.is_float32(kind):
+        return _spell_out(array, _digits(array), numbers)
     result = pc.cast(array, pa.string())
-    if pa.types.is_floating(kind):
-        return _spell_out(array, result, numbers)
-    return result
+    return _spell_out(array, result, numbers) if pa.types.is_floating(kind) else result
+
+
+def _digits(array: pa.Array) -> pa.Array:
+    """Floating-point numbers as text; those that have no digits as `null`, those that are null stay so."""
+    if not len(array):
+        return pa.array([], pa.string())
+    written = orjson.dumps(
+        np.ascontiguousarray(array.to_numpy(zero_copy_only=False)), option=orjson.OPT_SERIALIZE_NUMPY
+    )
+    # [a,b,c]: a value ends where a comma stands, less the bracket and the commas before.
+    commas = np.flatnonzero(np.frombuffer(written, np.uint8) == ord(","))
+    ends = np.zeros(len(array) + 1, np.int32)
+    ends[1:-1] = commas - np.arange(1, len(array))
+    ends[-1] = len(written) - len(array) - 1
+    body = written.translate(None, b"[],")
+    texts = pa.StringArray.from_buffers(len(array), pa.py_buffer(ends), pa.py_buffer(body))
+    return pc.if_else(pc.is_valid(array), texts, pa.scalar(None, pa.string())) if array.null_count else texts
 
 
 def texts(arrays: Sequence[pa.Array], numbers: Numbers = PLAIN) -> list[pa.Array]:
@@ -84,7 +102,7 @@ def texts(arrays: Sequence[pa.Array], numbers: Numbers = PLAIN) -> list[pa.Array
 
 
 def _spell_out(values: pa.Array, written: pa.Array, numbers: Numbers) -> pa.Array:
-    """Replace Arrow's `nan`, `inf` and `-inf`, the only ones with an n."""
+    """Replace `null` (Arrow: `nan`, `inf` and `-inf`), the only ones with an n."""
     if not holds(written, b"n"):
         return written
     finite = pc.is_finite(values)

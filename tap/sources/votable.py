@@ -240,6 +240,11 @@ def _array(cells: list[str], field: Field, first: int) -> pa.Array:
         except ValueError:
             pass  # empty cells, or a bad one that the slow way names
     null = field.null.strip()
+    if convert is _integer and not null:
+        try:
+            return pa.array(list(map(int, cells)), target)
+        except (ValueError, OverflowError, pa.ArrowException):
+            pass  # as above, or hexadecimal
     found: list[Any] = []
     for number, cell in enumerate(cells, start=first + 1):
         text = cell.strip()

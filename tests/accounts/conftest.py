@@ -14,8 +14,7 @@ PASSWORD = "a long pass phrase"
 
 
 @pytest.fixture(autouse=True)
-def empty_local_cache(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def empty_local_cache():
     caches["local"].clear()
 
 

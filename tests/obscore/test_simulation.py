@@ -30,6 +30,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive in the size that a new gateway gets."""
+    made = tmp_path_factory.mktemp("whole") / "simulated"
+    archive.make(made)
+    return made
+
+
 def files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
@@ -144,7 +152,7 @@ def test_the_background_is_that_of_the_response(folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["Crab Nebula", "Sgr A*"])
-def test_gammapy_finds_the_spectrum_that_was_put_in(tmp_path: Path, name: str) -> None:
+def test_gammapy_finds_the_spectrum_that_was_put_in(whole: Path, name: str) -> None:
     """Reflected regions and a forward-folded power law, as the spectrum tool does it."""
     warnings.simplefilter("ignore")
     from astropy import units as u
@@ -157,9 +165,8 @@ def test_gammapy_finds_the_spectrum_that_was_put_in(tmp_path: Path, name: str) -
     from gammapy.modeling.models import PowerLawSpectralModel, SkyModel
     from regions import CircleSkyRegion
 
-    archive.make(tmp_path / "simulated")
     source = next(source for source in sky.SOURCES if source.name == name)
-    store = DataStore.from_dir(tmp_path / "simulated")
+    store = DataStore.from_dir(whole)
     chosen = store.obs_table[store.obs_table["TARGET_NAME"] == name]["OBS_ID"]
     region = CircleSkyRegion(SkyCoord(source.ra, source.dec, unit="deg"), 0.11 * u.deg)
     energy = MapAxis.from_energy_bounds("0.1 TeV", "50 TeV", nbin=10, per_decade=True, name="energy")

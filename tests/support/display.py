@@ -9,10 +9,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 SIZE = (1440, 1000)
 START_SECONDS = 60
+CARET = 200
+"""Pixels; what changes less is a caret that blinks."""
 
 
 @dataclass
@@ -22,6 +26,8 @@ class Display:
     folder: Path
     process: subprocess.Popen[bytes] | None = None
     name: str = ""
+    _before: npt.NDArray[np.uint8] | None = None
+    """What was shown when something was last done."""
 
     def start(self) -> Display:
         self.folder.mkdir(parents=True)
@@ -61,9 +67,11 @@ class Display:
         return self.do("search", "--onlyvisible", "--name", title).split()
 
     def click(self, x: int, y: int) -> None:
+        self._before = self._reds()
         self.do("mousemove", str(x), str(y), "click", "1")
 
     def type(self, text: str) -> None:
+        self._before = self._reds()
         # Swing loses keys that come faster than it colours the text.
         self.do("type", "--delay", "30", text)
 
@@ -77,14 +85,21 @@ class Display:
         )
 
     def settled(self, seconds: float = START_SECONDS) -> None:
-        """Wait until the screen has not changed for two seconds (a caret may blink)."""
-        end, before, quiet = time.monotonic() + seconds, self.image(), 0
-        while quiet < 2 and time.monotonic() < end:
-            time.sleep(1)
-            now = self.image()
-            changed = sum(a != b for a, b in zip(before.tobytes()[::3], now.tobytes()[::3]))
-            quiet = quiet + 1 if changed < 200 else 0
-            before = now
+        """Wait until the screen has answered what was done, and stood still for a second; for two, if it did not answer."""
+        start = still_since = time.monotonic()
+        last, answered = self._before, False
+        while (now := time.monotonic()) < start + seconds:
+            shown = self._reds()
+            if last is not None and np.count_nonzero(shown != last) >= CARET:
+                still_since, answered = now, True
+            last = shown
+            if now - still_since >= (1 if answered else 2):
+                break
+            time.sleep(0.2)
+        self._before = None
+
+    def _reds(self) -> npt.NDArray[np.uint8]:
+        return np.asarray(self.image())[..., 0]
 
     def screenshot(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Limits of one caller, leaving the queue, and workers that survive what is stopped."""
+"""Limits of one caller, leaving the queue, and workers that survive what is stopped; on both engines."""
 
 from __future__ import annotations
 
@@ -12,17 +12,31 @@ import pytest
 from gateway.vo.errors import Busy
 from tap.engines.base import QueryCancelled
 from tap.engines.pool import Pool
+from tap.engines.postgres import PostgresPool, Server
 from tap.engines.worker import Limits, Worker
-from tests.tap.test_engines import ENDLESS, files, rows, run
+from tap.postgres_setup import ROLE
+from tests.tap import test_engines, test_postgres_engine
+from tests.tap.test_engines import files, rows, run
+from tests.tap.test_postgres_engine import url
 
-__all__ = ["files"]  # the fixture
+__all__ = ["files", "url"]  # the fixtures
 
 
-@pytest.fixture
-def pool(tmp_path: Path) -> Iterator[Pool]:
-    made = Pool(2, 1, Limits(scratch=tmp_path), share=1, waiting=1)
+@pytest.fixture(params=["duckdb", "postgres"])
+def pool(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pool]:
+    limits = Limits(scratch=tmp_path)
+    if request.param == "postgres":
+        server = Server(request.getfixturevalue("url"), ROLE)
+        made: Pool = PostgresPool(2, 1, limits, server, share=1, waiting=1)
+    else:
+        made = Pool(2, 1, limits, share=1, waiting=1)
     yield made
     made.close()
+
+
+def endless(pool: Pool) -> str:
+    """A query that does not end, in the SQL of an engine."""
+    return (test_postgres_engine if isinstance(pool, PostgresPool) else test_engines).ENDLESS
 
 
 def until(condition) -> None:
@@ -37,7 +51,7 @@ class Background(threading.Thread):
 
     def __init__(self, pool: Pool, files: dict[str, Path], **options: object) -> None:
         super().__init__(daemon=True)
-        self.arguments = (pool, files, ENDLESS)
+        self.arguments = (pool, files, endless(pool))
         self.options = options
         self.cancels: list = []
         self.error: BaseException | None = None
@@ -82,7 +96,7 @@ def test_a_waiting_query_ends_when_its_client_leaves(pool: Pool, files: dict[str
 
 def test_a_client_that_left_before_it_was_admitted_gets_nothing(pool: Pool, files: dict[str, Path]) -> None:
     with pytest.raises(QueryCancelled):
-        run(pool, files, ENDLESS, on_leave=lambda cancel: cancel())
+        run(pool, files, endless(pool), on_leave=lambda cancel: cancel())
 
 
 def test_a_worker_survives_a_query_that_is_cancelled(pool: Pool, files: dict[str, Path]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ from regions import CircleSkyRegion
 from scipy.stats import chi2
 from vogate_tool import Input, Job, ToolFailure, listed, plural, progress
 
+# For each covariance gammapy tries to import ray, which no tool uses: a search of all folders, thousands of times a fit.
+sys.modules.setdefault("ray", None)  # type: ignore[arg-type]
 iers.conf.auto_download = False
 iers.conf.auto_max_age = None
 warnings.filterwarnings("ignore", category=UserWarning)
