@@ -34,6 +34,8 @@ class State(Enum):
     """The job is no longer ours (aborted, deleted, passed on): its processes are being ended."""
     COLLECTING = "collecting"
     """Its processes have ended; results are being taken in."""
+    TIDYING = "tidying"
+    """The job has ended; its work folder is being removed, which may take longer than a short job runs."""
     DONE = "done"
 
 
@@ -133,7 +135,7 @@ class Tended:
             self.executor.forget(self.folder)
         except Exception:
             log.exception("job %s attempt %s: not concluded, will try again", self.job.pk, self.attempt)
-            if self.state is State.COLLECTING:
+            if self.state in (State.COLLECTING, State.TIDYING):
                 self.state = State.RUNNING
             self.retry_at = time.monotonic() + RETRY_SECONDS
         finally:
@@ -153,6 +155,7 @@ class Tended:
             moves.requeue(self.job.pk, self.attempt, AttemptOutcome.STOPPED, "The gateway was stopped.")
         elif not moves.finish(self.job.pk, self.attempt, result):
             log.info("job %s attempt %s ended after the job had", self.job.pk, self.attempt)
+        self.state = State.TIDYING
         self._tidy()
 
     def _lost(self) -> None:

@@ -206,7 +206,8 @@ class Worker:
 
     def _has_room(self, name: str) -> bool:
         executor = self._executor(name)
-        held = [t for t in self.tended.values() if t.executor is executor and t.state is not State.ENDING]
+        taken = (State.RUNNING, State.COLLECTING)
+        held = [t for t in self.tended.values() if t.executor is executor and t.state in taken]
         return len(held) < (self.slots if executor.slots is None else executor.slots)
 
     def executor_of(self, job: Job) -> Executor:
@@ -247,7 +248,9 @@ class Worker:
             if tended.state is State.DONE:
                 del self.tended[pk]
                 freed = True
-            elif tended.state is State.COLLECTING or moment < tended.retry_at or tended.alive:
+            elif (
+                tended.state in (State.COLLECTING, State.TIDYING) or moment < tended.retry_at or tended.alive
+            ):
                 continue
             else:
                 tended.retry_at = moment + 3600.0  # in hand; `conclude` sets it anew if it fails
