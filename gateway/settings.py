@@ -225,6 +225,8 @@ VOGATE_NUDGE = "gateway.celery.nudge"
 VOGATE_NUDGES_PENDING = "gateway.celery.pending"
 VOGATE_PROVENANCE_RIGHTS = "uws.access.may_see"
 VOGATE_PROVENANCE_JOBS = "uws.access.jobs_of"
+# What is called when something has been withdrawn (uws.withdrawing).
+VOGATE_AFTER_WITHDRAWAL = ["obscore.publication.after_withdrawal"]
 # How programs may identify themselves (securityMethod in capabilities), beside being anonymous.
 VOGATE_SECURITY_METHODS = ["ivo://ivoa.net/sso#BasicAA"]
 VOGATE_ERROR_RENDERERS = [

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection as Container
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lxml import etree
 
 from gateway.vo import votable
 from gateway.vo.caller import Caller
 from gateway.vo.columns import Column
-from obscore import definition, lookup, origins, rights
+from obscore import definition, lookup, origins, rights, withdrawals
 from obscore.links import Link, file_link
 from obscore.models import ArchiveFile, Observation, Role
 from uws.tools import descriptors, registry
@@ -108,6 +108,12 @@ def _links(identifier: str, caller: Caller, base_url: str) -> tuple[list[Link], 
     allowed = rights.may_read(observation.row, caller)
     auth = "false" if rights.is_public(observation.row) else "true"
     links = [file_link(identifier, file, base_url, auth, allowed) for file in _ordered(observation, product)]
+    if withdrawal := withdrawals.of(observation):
+        # Clients show the description of #this; few look further.
+        links[0] = replace(
+            links[0], description=f"{withdrawals.sentence(withdrawal)} ({links[0].description})"
+        )
+        links.append(withdrawals.link(identifier, withdrawal, base_url))
     links += origins.links(observation, identifier, caller, base_url)
     links += _documentation(identifier, observation, base_url)
     tools = tools_for(observation)

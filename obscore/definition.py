@@ -1,4 +1,4 @@
-"""The table ivoa.obscore: ObsCore 1.1 (with errata 1 and 2), its mandatory and our optional columns.
+"""The table ivoa.obscore: ObsCore 1.1 (with errata 1 and 2), its mandatory and our optional columns, and one of our own.
 
 Units, UCDs and utypes are those of the Recommendation's tables 6 and 7; STILTS taplint compares with
 the same tables.  Two places where the Recommendation disagrees with itself: `pol_states` is mandatory
@@ -262,8 +262,18 @@ _OPTIONAL = (
     ),
 )
 
+# ObsCore has no column for it and allows others; a row stays, so that what was cited can be found.
+WITHDRAWN = Column(
+    "withdrawn",
+    "char",
+    "*",
+    ucd="meta.note",
+    description="Why the product is not to be relied on any more; null for all that is",
+)
+
 COLUMNS: tuple[Column, ...] = tuple(
-    replace(column, column_index=number) for number, column in enumerate(_MANDATORY + _OPTIONAL, start=1)
+    replace(column, column_index=number)
+    for number, column in enumerate((*_MANDATORY, *_OPTIONAL, WITHDRAWN), start=1)
 )
 COLUMN_NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
 

@@ -16,8 +16,8 @@ from obscore.yamlfile import Document, ProfileError, load
 
 __all__ = ["Download", "IndexTableSpec", "Profile", "ProfileError", "TargetSpec", "find", "read", "read_all"]
 
-AUTOMATIC = ("obs_publisher_did", "access_url", "access_format")
-"""Columns that the gateway fills: they follow from the collection and obs_id."""
+AUTOMATIC = ("obs_publisher_did", "access_url", "access_format", "withdrawn")
+"""Columns that the gateway fills: they follow from the collection and obs_id, or from what is withdrawn."""
 
 _KEYS = (
     *("collection", "title", "description", "simulated", "terms", "citation", "rights", "reference", "home"),

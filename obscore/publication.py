@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 
 from gateway.vo.columns import Schema
-from obscore import definition
+from obscore import definition, withdrawals
 from obscore.models import Collection, Observation, Publication
 from tap import archive
 
@@ -39,9 +39,11 @@ def publish_obscore(*, force: bool = False) -> tuple[Publication, bool]:
     (Publication, bool)
         What is published now, and whether this call published it.
     """
+    present = Observation.objects.filter(missing=False).order_by("collection__name", "obs_id")
+    why = withdrawals.reasons()
     rows = [
-        observation.row
-        for observation in Observation.objects.filter(missing=False).order_by("collection__name", "obs_id")
+        observation.row | ({"withdrawn": why[observation.did]} if observation.did in why else {})
+        for observation in present
     ]
     collections = list(Collection.objects.filter(observations__missing=False).distinct().order_by("name"))
     schema = definition.ivoa_schema(collection_info(collections), len(rows))
@@ -61,6 +63,12 @@ def publish_obscore(*, force: bool = False) -> tuple[Publication, bool]:
         schema=schema.name, defaults={"digest": digest, "rows": len(rows), "version": manifest.version}
     )
     return state, True
+
+
+def after_withdrawal() -> None:
+    """Something has been withdrawn (`VOGATE_AFTER_WITHDRAWAL`): the table says so, where there is one."""
+    if Publication.objects.exists():
+        publish_obscore()
 
 
 def _digest(schema: Schema, rows: list[dict[str, object]]) -> str:

@@ -28,6 +28,7 @@ from provenance.records import (
     result_id,
     upload_id,
 )
+from provenance.withdrawn import version_id
 from uws.models import JobResult
 
 __all__ = ["record_ingest", "record_publication", "record_retreat"]
@@ -137,7 +138,7 @@ def _generated(
     again = row.did in known
     return GeneratedRecord(
         EntityRecord(
-            id=f"{row.did}#{checksum[:12]}" if again else row.did,
+            id=version_id(row.did, checksum) if again else row.did,
             name=row.title,
             location="" if product is None else product.url_path,
             generatedAtTime=now,

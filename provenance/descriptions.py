@@ -58,34 +58,33 @@ class ConfigFileDescription(models.Model):
         return self.name
 
 
-class UsageDescription(models.Model):
+class RoleDescription(models.Model):
+    """What UsageDescription and GenerationDescription have in common."""
+
     id = models.CharField(max_length=320, primary_key=True)
+    role = models.CharField(max_length=100)
+    description = models.TextField(blank=True)
+    type = models.CharField(max_length=40, blank=True)
+    multiplicity = models.CharField(max_length=20, blank=True)
+    entityDescription = models.ForeignKey("EntityDescription", models.PROTECT, null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.role
+
+
+class UsageDescription(RoleDescription):
     activityDescription = models.ForeignKey(
         ActivityDescription, models.CASCADE, related_name="usageDescriptions"
     )
-    role = models.CharField(max_length=100)
-    description = models.TextField(blank=True)
-    type = models.CharField(max_length=40, blank=True)
-    multiplicity = models.CharField(max_length=20, blank=True)
-    entityDescription = models.ForeignKey("EntityDescription", models.PROTECT, null=True, blank=True)
-
-    def __str__(self) -> str:
-        return self.role
 
 
-class GenerationDescription(models.Model):
-    id = models.CharField(max_length=320, primary_key=True)
+class GenerationDescription(RoleDescription):
     activityDescription = models.ForeignKey(
         ActivityDescription, models.CASCADE, related_name="generationDescriptions"
     )
-    role = models.CharField(max_length=100)
-    description = models.TextField(blank=True)
-    type = models.CharField(max_length=40, blank=True)
-    multiplicity = models.CharField(max_length=20, blank=True)
-    entityDescription = models.ForeignKey("EntityDescription", models.PROTECT, null=True, blank=True)
-
-    def __str__(self) -> str:
-        return self.role
 
 
 class Kind(models.TextChoices):

@@ -6,7 +6,9 @@ time of recording; here the parts are kept by model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -14,12 +16,42 @@ from typing import Any, TypeVar
 from django.db import connection
 from django.db import models as db
 
-__all__ = ["insert", "upsert"]
+__all__ = ["gathered", "insert", "upsert"]
 
 Row = TypeVar("Row", bound=db.Model)
 
 MOST_VALUES = 30_000
 """Values in one statement; SQLite takes 32766."""
+
+
+_Statements = list[tuple[str, list[Any]]]
+_waiting: ContextVar[_Statements | None] = ContextVar(
+    "statements that wait for the end of `gathered`", default=None
+)
+
+
+@contextmanager
+def gathered() -> Iterator[None]:
+    """Send what is written inside as one message at its end, if the database takes several statements in one.
+
+    PostgreSQL does, and each message to it is a way there and back.  Inside, rows can not be read that were
+    written inside; an error of the database comes at the end.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    statements: _Statements = []
+    token = _waiting.set(statements)
+    try:
+        yield
+    finally:
+        _waiting.reset(token)
+    if statements:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "; ".join(sql for sql, _ in statements),
+                [value for _, values in statements for value in values],
+            )
 
 
 @dataclass(frozen=True)
@@ -80,7 +112,11 @@ def _write(rows: Iterable[Row], conflict: str) -> None:
             for row in part
             for field in shape.fields
         ]
+        sql = shape.begin + ", ".join([shape.row] * len(part)) + conflict
+        if (waiting := _waiting.get()) is not None:
+            waiting.append((sql, values))
+            continue
         with connection.cursor() as cursor:
-            cursor.execute(shape.begin + ", ".join([shape.row] * len(part)) + conflict, values)
+            cursor.execute(sql, values)
     for row in ordered:
         row._state.adding, row._state.db = False, connection.alias

@@ -24,7 +24,11 @@ _PLACES = {
     "origin": ("provenance_wasgeneratedby", "entity_id"),
     "agent": ("provenance_agent", "id"),
     "activity": ("provenance_activity", "id"),
+    "withdrawn tool": ("provenance_withdrawal", "subject"),
 }
+WITHDRAWN = "withdrawn"
+"""The kind under which entities are found a second time that are withdrawn."""
+_KIND = {"entity": f"CASE WHEN withdrawal_id IS NULL THEN 'entity' ELSE '{WITHDRAWN}' END"}
 
 
 @dataclass
@@ -44,17 +48,18 @@ def look_up(wanted: Mapping[str, Collection[str]]) -> Known:
     ----------
     wanted
         Identifiers by kind: tool, parameter, usage, generation, format, content, entity, origin (entities that
-        some activity generated), agent, activity.
+        some activity generated), agent, activity, withdrawn tool.  Entities that are
+        withdrawn are found as `withdrawn` as well.
     """
     pairs = [(kind, key) for kind, keys in wanted.items() for key in dict.fromkeys(keys)]
-    known = Known({kind: set() for kind in wanted})
+    known = Known({kind: set() for kind in (*wanted, WITHDRAWN)})
     for start in range(0, len(pairs), MOST):
         parts: dict[str, list[str]] = {}
         for kind, key in pairs[start : start + MOST]:
             parts.setdefault(kind, []).append(key)
-        # Names in it are ours; everything from outside is a value.
+        # Names in it are ours, and kinds in quotes of Python the same in SQL; everything from outside is a value.
         sql = " UNION ALL ".join(
-            f"SELECT '{kind}', {_PLACES[kind][1]} FROM {_PLACES[kind][0]}"
+            f"SELECT {_KIND.get(kind, repr(kind))}, {_PLACES[kind][1]} FROM {_PLACES[kind][0]}"
             f" WHERE {_PLACES[kind][1]} IN ({', '.join(['%s'] * len(keys))})"
             for kind, keys in parts.items()
         )
@@ -62,4 +67,6 @@ def look_up(wanted: Mapping[str, Collection[str]]) -> Known:
             cursor.execute(sql, [key for keys in parts.values() for key in keys])
             for kind, key in cursor.fetchall():
                 known.found[kind].add(key)
+                if kind == WITHDRAWN:
+                    known.found["entity"].add(key)
     return known

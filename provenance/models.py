@@ -37,6 +37,9 @@ from provenance.descriptions import (
     ParameterDescription as ParameterDescription,
 )
 from provenance.descriptions import (
+    RoleDescription as RoleDescription,
+)
+from provenance.descriptions import (
     UsageDescription as UsageDescription,
 )
 from provenance.descriptions import (

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
+from django.db.models import Exists, OuterRef
+
 from gateway.vo.errors import NotFound
 from provenance import access, models
 from provenance.records import (
@@ -71,14 +73,15 @@ def read_part(view: View, *, truncated: bool = False) -> Document:
         .select_related("activityDescription")
         .order_by("startTime", "job", "attempt", "-step", "id")
     )
-    activities = [_seen_by(record, view) for record in read_activities(rows, view.entities)]
+    known = _Entities(view.entities)
+    activities = [_seen_by(record, view) for record in read_activities(rows, view.entities, known)]
     hidden = sorted(set(view.activities) - view.open_activities)
     activities += _withheld_activities(hidden, view)
     derived = models.WasDerivedFrom.objects.filter(
         generatedEntity_id__in=view.entities, usedEntity_id__in=view.entities
     ).exclude(generatedEntity__wasGeneratedBy__activity_id__in=view.open_activities)
     pairs = sorted(derived.values_list("generatedEntity_id", "usedEntity_id"))
-    entities = [_entity_seen_by(record, view) for record in read_entities(view.open_entities)]
+    entities = [_entity_seen_by(record, view) for record in known.some(view.open_entities)]
     entities += [_withheld(key) for key in sorted(set(view.entities) - view.open_entities)]
     return Document(
         activities=tuple(activities),
@@ -90,18 +93,45 @@ def read_part(view: View, *, truncated: bool = False) -> Document:
 
 def read_entities(ids: Iterable[str]) -> list[EntityRecord]:
     """The records of entities, by themselves."""
-    ids = list(ids)
-    agents = _agents_of_entities(ids)
-    members = _pairs(
-        models.HadMember.objects.filter(collection_id__in=ids).values_list("collection_id", "entity_id")
-    )
-    rows = models.Entity.objects.filter(pk__in=ids).select_related(
-        "entityDescription", "content", "withdrawal"
-    )
-    return [
-        entity_record(row, row.content, tuple(agents[row.id]), tuple(members[row.id]))
-        for row in rows.order_by("pk")
-    ]
+    return _Entities(ids).all()
+
+
+class _Entities:
+    """Records of entities, each read once however many activities have to do with it."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        ids = list(ids)
+        parts = models.HadMember.objects.filter(collection=OuterRef("pk"))
+        rows = list(
+            models.Entity.objects.filter(pk__in=ids)
+            .select_related("entityDescription", "content", "withdrawal")
+            .annotate(is_whole=Exists(parts))
+            .order_by("pk")
+        )
+        agents = _agents_of_entities(ids)
+        wholes = [row.pk for row in rows if row.is_whole]
+        members = _pairs(
+            models.HadMember.objects.filter(collection_id__in=wholes).values_list(
+                "collection_id", "entity_id"
+            )
+        )
+        self._records = {
+            row.id: entity_record(row, row.content, tuple(agents[row.id]), tuple(members[row.id]))
+            for row in rows
+        }
+
+    def all(self) -> list[EntityRecord]:
+        return list(self._records.values())
+
+    def some(self, ids: Collection[str]) -> list[EntityRecord]:
+        return [record for key, record in self._records.items() if key in ids]
+
+    def get(self, identifier: str, content: models.Content | None = None) -> EntityRecord:
+        """The record; `content` is what the bytes were at that time."""
+        record = self._records[identifier]
+        if content is None or content.sha256 == record.sha256:
+            return record
+        return replace(record, sha256=content.sha256, size=content.size)
 
 
 def _withheld(identifier: str) -> EntityRecord:
@@ -177,11 +207,11 @@ def _withheld_activities(hidden: list[str], view: View) -> list[ActivityRecord]:
 
 
 def read_activities(
-    rows: list[models.Activity], only: Collection[str] | None = None
+    rows: list[models.Activity], only: Collection[str] | None = None, known: _Entities | None = None
 ) -> tuple[ActivityRecord, ...]:
     """The records of these activities; the number of queries does not depend on how many there are.
 
-    With `only`, of their entities only these.
+    With `only`, of their entities only these; `known` are those that are read already.
     """
     ids = [row.id for row in rows]
     among = {} if only is None else {"entity_id__in": list(only)}
@@ -194,27 +224,16 @@ def read_activities(
         files[file.activity_id].append(config_file_record(file))
     uses = list(
         models.Used.objects.filter(activity_id__in=ids, **among)
-        .select_related(
-            "entity__entityDescription",
-            "entity__content",
-            "entity__withdrawal",
-            "content",
-            "usageDescription",
-        )
+        .select_related("content", "usageDescription")
         .order_by("id")
     )
     made = list(
         models.WasGeneratedBy.objects.filter(activity_id__in=ids, **among)
-        .select_related(
-            "entity__entityDescription", "entity__content", "entity__withdrawal", "generationDescription"
-        )
+        .select_related("generationDescription")
         .order_by("entity__generatedAtTime", "entity_id")
     )
     entities = [use.entity_id for use in uses] + [generation.entity_id for generation in made]
-    agents_of_entity = _agents_of_entities(entities)
-    members = _pairs(
-        models.HadMember.objects.filter(collection_id__in=entities).values_list("collection_id", "entity_id")
-    )
+    known = known or _Entities(entities)
     sources = _pairs(
         models.WasDerivedFrom.objects.filter(generatedEntity_id__in=entities).values_list(
             "generatedEntity_id", "usedEntity_id"
@@ -236,17 +255,12 @@ def read_activities(
     ):
         agents[link.activity_id].append(agent_record(link.agent, link.role))
 
-    def entity(row: models.Entity, content: models.Content | None) -> EntityRecord:
-        return entity_record(row, content, tuple(agents_of_entity[row.id]), tuple(members[row.id]))
-
     used: dict[str, list[UsedRecord]] = defaultdict(list)
     for use in uses:
-        used[use.activity_id].append(used_record(use, entity(use.entity, use.content or use.entity.content)))
+        used[use.activity_id].append(used_record(use, known.get(use.entity_id, use.content)))
     generated: dict[str, list[GeneratedRecord]] = defaultdict(list)
     for generation in made:
-        record = generated_record(
-            generation, entity(generation.entity, generation.entity.content), sources[generation.entity_id]
-        )
+        record = generated_record(generation, known.get(generation.entity_id), sources[generation.entity_id])
         generated[generation.activity_id].append(record)
     return tuple(
         activity_record(

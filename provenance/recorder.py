@@ -10,10 +10,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from provenance import models
-from provenance.inserting import insert
+from provenance.inserting import gathered, insert
 from provenance.known import Known
 from provenance.records import (
     ActivityRecord,
+    AgentRecord,
     Document,
     EntityRecord,
     UsedRecord,
@@ -21,15 +22,17 @@ from provenance.records import (
     result_id,
     result_of,
 )
+from provenance.withdrawn import touching
 from provenance.writing import (
     known_of,
+    role_id,
     write_agents,
     write_config_files,
     write_descriptions,
     write_entities,
 )
 
-__all__ = ["anonymise", "describe", "document", "forget", "record"]
+__all__ = ["anonymise", "describe", "document", "forget", "introduce", "record"]
 
 
 def record(activity: ActivityRecord) -> models.Activity:
@@ -43,7 +46,7 @@ def record(activity: ActivityRecord) -> models.Activity:
     ValueError
         If a result is recorded that another activity generated (an entity has one origin).
     """
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic(savepoint=False), gathered():
         return _write(activity)
 
 
@@ -80,7 +83,7 @@ def _write(activity: ActivityRecord) -> models.Activity:
         location=activity.location,
     )
     insert([row], new=True)
-    write_entities(used, made, known)
+    write_entities(used, made, known, touching(activity, uses, known))
     _write_generated(activity, description_id)
     insert(
         models.Used(
@@ -88,7 +91,7 @@ def _write(activity: ActivityRecord) -> models.Activity:
             entity_id=use.entity.id,
             role=use.role,
             time=use.time,
-            usageDescription_id=f"{description_id}#in:{use.role}",
+            usageDescription_id=role_id(models.UsageDescription, description_id, use.role),
             content_id=use.entity.sha256 or None,
         )
         for use in uses
@@ -143,7 +146,7 @@ def _write_generated(activity: ActivityRecord, description_id: str) -> None:
             entity_id=made.entity.id,
             activity_id=activity.key,
             role=made.role,
-            generationDescription_id=f"{description_id}#out:{made.role}",
+            generationDescription_id=role_id(models.GenerationDescription, description_id, made.role),
         )
         for made in activity.generated
     )
@@ -172,9 +175,15 @@ def describe(entities: Iterable[EntityRecord]) -> None:
 
     Those that are known stay as they are; members and attributions are added.
     """
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic(savepoint=False), gathered():
         entities = list(entities)
         write_entities(entities, [], known_of(entities))
+
+
+def introduce(agents: Iterable[AgentRecord]) -> None:
+    """Write agents that did nothing yet; those that are known stay as they are."""
+    agents = list(agents)
+    write_agents(agents, known_of([], agents))
 
 
 def document(activity_id: str) -> Document:

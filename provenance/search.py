@@ -13,10 +13,12 @@ from gateway.vo.errors import NotFound
 from provenance import access, models
 from provenance.lineage import Direction, Node, reach
 from provenance.records import result_id, result_of
+from provenance.serialise.names import OWN_PATH, VOGATE, own_identifier, uri_identifier
 
 __all__ = ["find", "made_from", "products_of"]
 
 _JOB_PATH = re.compile(r"/(?:jobs|provenance|(?:uws/[^/]+|[a-z]+)/async)/([a-z2-7]{26})/?(?:\.[a-z]+)?$")
+_NODE_PATH = re.compile(rf"{OWN_PATH}([a-z]+)/([^/]+)/?$")
 _OBSERVATION_PATH = re.compile(r"/obs/([^/]+)/([^/]+)/?$")
 
 
@@ -70,11 +72,13 @@ def _may_know(entity: str, caller: Caller) -> bool:
 def _candidates(text: str) -> tuple[list[str], list[str]]:
     """Identifiers of entities and of activities that a text may mean."""
     entities, jobs = [text], [text]
-    for prefix, target in (("job:", "both"), ("vogate:", "entity")):
-        if text.startswith(prefix):
-            entities.append(text.removeprefix(prefix))
-            if target == "both":
-                jobs.append(text.removeprefix(prefix))
+    if text.startswith("job:"):  # as a job's inputs name results
+        entities.append(text.removeprefix("job:"))
+        jobs.append(text.removeprefix("job:"))
+    if (named := _named(text)) is not None:
+        (jobs if named[0] == "activity" else entities).append(named[1])
+    elif (identifier := uri_identifier(text)) and ":" in identifier:
+        entities.append(identifier)
     path = unquote(urlsplit(text).path) if text.startswith(("http://", "https://", "/")) else ""
     result = result_of(text)
     if result:
@@ -86,6 +90,16 @@ def _candidates(text: str) -> tuple[list[str], list[str]]:
     if match := _OBSERVATION_PATH.search(path):
         entities.append(f"ivo://{settings.SITE.authority}/{match[1]}?{match[2]}")
     return entities, jobs
+
+
+def _named(text: str) -> tuple[str, str] | None:
+    """(kind, identifier) of a node as our documents name it: its URI, or prefix and local part."""
+    if match := _NODE_PATH.search(text):
+        return own_identifier(match[1], match[2])
+    if text.startswith(VOGATE.uri):
+        return own_identifier("vogate", text.removeprefix(VOGATE.uri))
+    prefix, colon, local = text.partition(":")
+    return own_identifier(prefix, local) if colon else None
 
 
 def made_from(

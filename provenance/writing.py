@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from provenance import models
 from provenance.inserting import insert, upsert
 from provenance.known import Known, look_up
-from provenance.records import ActivityRecord, AgentRecord, EntityRecord, UsedRecord
+from provenance.records import ActivityRecord, AgentRecord, EntityRecord, GeneratedRecord, UsedRecord
 
 __all__ = [
     "known_of",
+    "role_id",
     "write_agents",
     "write_config_files",
     "write_descriptions",
@@ -40,8 +41,11 @@ def known_of(
             "origin": [made.entity.id for made in activity.generated],
             "tool": [key],
             "parameter": [f"{key}#{parameter.name}" for parameter in activity.parameters],
-            "usage": [f"{key}#in:{used.role}" for used in uses],
-            "generation": [f"{key}#out:{made.role}" for made in activity.generated],
+            "usage": [role_id(models.UsageDescription, key, used.role) for used in uses],
+            "withdrawn tool": [key, key.partition("+")[0]],
+            "generation": [
+                role_id(models.GenerationDescription, key, made.role) for made in activity.generated
+            ],
         }
     return look_up(wanted)
 
@@ -85,33 +89,36 @@ def write_descriptions(activity: ActivityRecord, uses: Iterable[UsedRecord], kno
         for parameter in activity.parameters
         if not known.has("parameter", f"{key}#{parameter.name}")
     )
-    insert(
-        models.UsageDescription(
-            id=f"{key}#in:{role}",
-            activityDescription_id=key,
-            role=role,
-            description=used.description,
-            type=used.type,
-            multiplicity=used.multiplicity,
-            entityDescription_id=description_id(used.entity),
-        )
-        for role, used in {used.role: used for used in uses}.items()
-        if not known.has("usage", f"{key}#in:{role}")
-    )
-    insert(
-        models.GenerationDescription(
-            id=f"{key}#out:{role}",
-            activityDescription_id=key,
-            role=role,
-            description=made.description,
-            type=made.type,
-            multiplicity=made.multiplicity,
-            entityDescription_id=description_id(made.entity),
-        )
-        for role, made in {made.role: made for made in activity.generated}.items()
-        if not known.has("generation", f"{key}#out:{role}")
-    )
+    _write_roles(models.UsageDescription, key, uses, known)
+    _write_roles(models.GenerationDescription, key, activity.generated, known)
     return key
+
+
+def role_id(model: type[models.RoleDescription], tool: str, role: str) -> str:
+    """The identifier of a role of a tool's inputs or outputs."""
+    return f"{tool}#{'in' if model is models.UsageDescription else 'out'}:{role}"
+
+
+def _write_roles(
+    model: type[models.UsageDescription] | type[models.GenerationDescription],
+    tool: str,
+    relations: Iterable[UsedRecord | GeneratedRecord],
+    known: Known,
+) -> None:
+    kind = "usage" if model is models.UsageDescription else "generation"
+    insert(
+        model(
+            id=role_id(model, tool, role),
+            activityDescription_id=tool,
+            role=role,
+            description=one.description,
+            type=one.type,
+            multiplicity=one.multiplicity,
+            entityDescription_id=description_id(one.entity),
+        )
+        for role, one in {one.role: one for one in relations}.items()
+        if not known.has(kind, role_id(model, tool, role))
+    )
 
 
 def write_config_files(activity: ActivityRecord, description_id: str) -> None:
@@ -147,8 +154,19 @@ AUTHORITATIVE = [
 ]
 
 
-def write_entities(used: list[EntityRecord], generated: list[EntityRecord], known: Known) -> None:
-    """Entities with their contents, formats, members and attributions."""
+def write_entities(
+    used: list[EntityRecord],
+    generated: list[EntityRecord],
+    known: Known,
+    withdrawal: models.Withdrawal | None = None,
+) -> None:
+    """Entities with their contents, formats, members and attributions.
+
+    Parameters
+    ----------
+    withdrawal
+        What touches the generated ones.
+    """
     made = {entity.id: entity for entity in generated}
     found = {entity.id: entity for entity in used} | made
     sizes = {entity.sha256: entity.size for entity in found.values() if entity.sha256}
@@ -163,7 +181,7 @@ def write_entities(used: list[EntityRecord], generated: list[EntityRecord], know
         for entity in found.values()
         if entity.id not in made and not known.has("entity", entity.id)
     )
-    upsert((_entity_row(entity) for entity in made.values()), AUTHORITATIVE)
+    upsert((_entity_row(entity, withdrawal) for entity in made.values()), AUTHORITATIVE)
     members = [(entity.id, member) for entity in found.values() for member in entity.members]
     if members:
         insert(models.Entity(id=member) for member in {member for _, member in members} - set(found))
@@ -204,7 +222,7 @@ def _write_formats(entities: Iterable[EntityRecord], known: Known) -> None:
     insert(rows.values())
 
 
-def _entity_row(entity: EntityRecord) -> models.Entity:
+def _entity_row(entity: EntityRecord, withdrawal: models.Withdrawal | None = None) -> models.Entity:
     if entity.members:
         kind = models.Kind.COLLECTION
     else:
@@ -222,6 +240,7 @@ def _entity_row(entity: EntityRecord) -> models.Entity:
         content_id=entity.sha256 or None,
         rights=entity.rights,
         collection=entity.collection,
+        withdrawal=withdrawal,
     )
 
 

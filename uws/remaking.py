@@ -83,14 +83,30 @@ def _is_job(key: str) -> bool:
 def standing(withdrawal_id: int) -> list[Standing]:
     """How far a request has come, job by job."""
     found = []
-    for row in Remake.objects.filter(withdrawal=withdrawal_id).select_related("new").order_by("pk"):
+    rows = _rows(withdrawal_id)
+    before = _predecessors(rows) if any(row.new is None and not row.problem for row in rows.values()) else {}
+    for row in rows.values():
         if row.problem:
             found.append(Standing(row.job, row.new_id or "", "cannot be run", row.problem))
         elif row.new is None:
-            found.append(Standing(row.job, "", "waits"))
+            found.append(Standing(row.job, "", "waits", _waits_for(row, before.get(row.job, []), rows)))
         else:
             found.append(Standing(row.job, row.new.pk, row.new.phase, row.new.error_message))
     return found
+
+
+def _rows(withdrawal_id: int) -> dict[str, Remake]:
+    rows = Remake.objects.filter(withdrawal=withdrawal_id).select_related("new", "withdrawal").order_by("pk")
+    return {row.job: row for row in rows}
+
+
+def _waits_for(row: Remake, uses: list[_Use], rows: dict[str, Remake]) -> str:
+    if missing := _missing(uses, rows):
+        return f"for {', '.join(missing)}"
+    unpublished = [entity for entity, new in _successors(row, uses, rows).items() if not new]
+    if unpublished:
+        return f"for the owner of {', '.join(unpublished)} to publish what was made again in its place"
+    return ""
 
 
 def after(job: Job) -> None:
@@ -98,8 +114,9 @@ def after(job: Job) -> None:
     if not job.run_id.startswith(AGAIN):
         return
     try:
-        for key in set(Remake.objects.filter(new=job.pk).values_list("withdrawal", flat=True)):
-            advance(key)
+        for row in Remake.objects.filter(new=job.pk).select_related("withdrawal"):
+            _ask_to_publish(row, job)
+            advance(row.withdrawal_id)
     except Exception:
         log.exception("job %s: what waits for it is not queued yet", job.pk)
 
@@ -113,7 +130,7 @@ def tend() -> None:
 
 def advance(withdrawal_id: int) -> None:
     """Queue every job whose predecessors have completed; name those that can never be."""
-    rows = {row.job: row for row in Remake.objects.filter(withdrawal=withdrawal_id).select_related("new")}
+    rows = _rows(withdrawal_id)
     before = _predecessors(rows)
     changed = True
     while changed:  # what cannot be run stops what waits for it, step by step
@@ -121,17 +138,25 @@ def advance(withdrawal_id: int) -> None:
         for job, row in rows.items():
             if row.new is not None or row.problem:
                 continue
-            needed = [rows[one] for one in before[job]]
-            failed = [one.job for one in needed if _failed(one)]
+            failed = {use.job for use in before[job] if _failed(rows[use.job])}
             if failed:
                 _give_up(
                     row, f"It used results of {', '.join(sorted(failed))}, which could not be made again."
                 )
                 changed = True
-            elif all(one.new is not None and one.new.phase == Phase.COMPLETED for one in needed):
-                changed |= _run(row, needed)
+            elif not _missing(before[job], rows):
+                successors = _successors(row, before[job], rows)
+                changed |= all(successors.values()) and _run(row, successors)
     if all(_ended(row) for row in rows.values()):
         _tell(withdrawal_id, rows.values())
+
+
+def _missing(uses: Iterable[_Use], rows: dict[str, Remake]) -> list[str]:
+    """The jobs that have not completed yet."""
+    needed = dict.fromkeys(use.job for use in uses)
+    return [
+        job for job in needed if not ((new := rows[job].new) is not None and new.phase == Phase.COMPLETED)
+    ]
 
 
 def _failed(row: Remake) -> bool:
@@ -144,16 +169,65 @@ def _ended(row: Remake) -> bool:
     return bool(row.problem) or (row.new is not None and Phase(row.new.phase) in FINAL)
 
 
-def _predecessors(rows: dict[str, Remake]) -> dict[str, set[str]]:
-    """By job, the jobs among these whose results it used."""
-    found: dict[str, set[str]] = defaultdict(set)
+@dataclass(frozen=True)
+class _Use:
+    """An input of a touched job that another of the touched jobs made."""
+
+    entity: str
+    job: str
+    result: str
+
+    @property
+    def is_published(self) -> bool:
+        return self.entity.startswith("ivo://")
+
+
+def _predecessors(rows: dict[str, Remake]) -> dict[str, list[_Use]]:
+    """By job, what it used of results of the others, as such or published."""
+    used: list[tuple[str, str]] = []
     for part in chunks(rows):
-        used = models.Used.objects.filter(activity__job__in=part).values_list("activity__job", "entity_id")
-        for job, entity in used:
-            other = entity.partition("/")[0]
-            if other in rows and other != job:
-                found[job].add(other)
+        uses = models.Used.objects.filter(activity__job__in=part)
+        used += uses.values_list("activity__job", "entity_id")
+    results = _results({entity for _, entity in used})
+    found: dict[str, list[_Use]] = defaultdict(list)
+    for job, entity in used:
+        other, slash, name = results.get(entity, entity).partition("/")
+        if slash and other in rows and other != job:
+            found[job].append(_Use(entity, other, name))
     return found
+
+
+def _results(entities: Iterable[str]) -> dict[str, str]:
+    """Of those of these entities that are published results, the results (`<job>/<name>`)."""
+    found: dict[str, str] = {}
+    for part in chunks(entity for entity in entities if entity.startswith("ivo://")):
+        origins = models.WasDerivedFrom.objects.filter(generatedEntity_id__in=part)
+        found.update(origins.values_list("generatedEntity_id", "usedEntity_id"))
+    return {entity: result for entity, result in found.items() if ":" not in result.partition("/")[0]}
+
+
+def _successors(row: Remake, uses: Iterable[_Use], rows: dict[str, Remake]) -> dict[str, str]:
+    """What takes the places of results that have been made again, '' while it may not be used yet.
+
+    Somebody else's product could be used because they had published it: the new one can when they publish that.
+    """
+    owner = Job.objects.filter(pk=row.job).values_list("owner", flat=True).first()
+    found = {}
+    for use in uses:
+        new = rows[use.job].new
+        assert new is not None
+        found[use.entity] = f"job:{new.pk}/{use.result}"
+        if use.is_published and (owner is None or new.owner_id != owner):
+            found[use.entity] = _published(f"{new.pk}/{use.result}")
+    return found
+
+
+def _published(result: str) -> str:
+    """The publisher DID of a result, '' if it has none (any more)."""
+    rows = models.WasDerivedFrom.objects.filter(
+        usedEntity=result, generatedEntity__pk__startswith="ivo://", generatedEntity__invalidatedAtTime=None
+    )
+    return rows.values_list("generatedEntity", flat=True).first() or ""
 
 
 def _give_up(row: Remake, problem: str) -> None:
@@ -161,9 +235,8 @@ def _give_up(row: Remake, problem: str) -> None:
     Remake.objects.filter(pk=row.pk, new__isnull=True).update(problem=problem)
 
 
-def _run(row: Remake, needed: Iterable[Remake]) -> bool:
+def _run(row: Remake, successors: dict[str, str]) -> bool:
     """Queue one job; False if another process does it, or its owner has no room for it now."""
-    changes = {f"{one.job}/": f"{one.new_id}/" for one in needed}
     subject = row.withdrawal.subject
     try:
         with transaction.atomic():
@@ -171,7 +244,7 @@ def _run(row: Remake, needed: Iterable[Remake]) -> bool:
                 begun=now()
             ):
                 return False
-            row.new = _queue(row, changes, subject)
+            row.new = _queue(row, successors, subject)
             Remake.objects.filter(pk=row.pk).update(new=row.new)
     except GatewayError as error:
         if error.status == 503:  # too many active jobs, a full disk: `tend` tries again
@@ -180,7 +253,7 @@ def _run(row: Remake, needed: Iterable[Remake]) -> bool:
     return True
 
 
-def _queue(row: Remake, changes: dict[str, str], subject: str) -> Job:
+def _queue(row: Remake, successors: dict[str, str], subject: str) -> Job:
     old = Job.objects.select_related("owner").filter(pk=row.job).first()
     if old is None:
         raise NotFound("The job is gone.")
@@ -191,9 +264,7 @@ def _queue(row: Remake, changes: dict[str, str], subject: str) -> Job:
     def replaced(entity: str) -> str:
         if entity == subject and row.instead:
             return row.instead
-        job, slash, name = entity.partition("/")
-        new = changes.get(job + slash)
-        return f"job:{new}{name}" if new else ""
+        return successors.get(entity, "")
 
     return replay.rerun(
         row.job,
@@ -203,6 +274,29 @@ def _queue(row: Remake, changes: dict[str, str], subject: str) -> Job:
         base_url=old.base_url,
         replaced=replaced,
     )
+
+
+def _ask_to_publish(row: Remake, new: Job) -> None:
+    """Write to an owner who had published results of the job that is made again."""
+    if not row.tell or new.phase != Phase.COMPLETED or new.owner is None or not new.owner.email:
+        return
+    published = models.WasDerivedFrom.objects.filter(
+        usedEntity__pk__startswith=f"{row.job}/",
+        generatedEntity__pk__startswith="ivo://",
+        generatedEntity__invalidatedAtTime=None,
+    )
+    names = sorted(published.values_list("generatedEntity", flat=True))
+    if names:
+        send_mail(
+            f"Made again: what you have published of {row.withdrawal.subject}",
+            f"{row.withdrawal.subject} was withdrawn: {row.withdrawal.reason}\n\n"
+            "You had published\n\n"
+            + "\n".join(names)
+            + f"\n\nThe new results are here; publish them if they are right, for others may wait for them:\n\n"
+            f"{new.base_url}{new.page_url}\n\n{settings.SITE.title}\n",
+            None,
+            [new.owner.email],
+        )
 
 
 def _tell(withdrawal_id: int, rows: Iterable[Remake]) -> None:

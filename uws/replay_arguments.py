@@ -31,6 +31,9 @@ def add_withdraw(parser: argparse.ArgumentParser) -> None:
         help="publisher DID, entity, or tool@version that is not to be used any more",
     )
     parser.add_argument("--reason", default="", help="why, in a sentence that the owners will read")
+    parser.add_argument(
+        "--by", default="", metavar="USER", help="whose decision it is (an account; the site's without it)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="only list what is touched")
     parser.add_argument(
         "--rerun",
@@ -42,4 +45,10 @@ def add_withdraw(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tell", action="store_true", help="write to the owners, now and when all is made again"
     )
-    parser.add_argument("--status", type=int, default=0, metavar="N", help="how far withdrawal N is")
+    parser.add_argument(
+        "--status",
+        type=int,
+        default=0,
+        metavar="N",
+        help="how far withdrawal N is; with --rerun or --tell: do that now",
+    )

@@ -6,8 +6,12 @@ import argparse
 import json
 import time
 
+from django.contrib.auth import get_user_model
+
 from gateway.vo.caller import Caller
 from gateway.vo.errors import NotFound, UsageError
+from provenance import models
+from provenance.records import AgentRecord
 from uws import remaking, replay, withdrawing
 from uws.comparing import Tolerance
 from uws.models import Job
@@ -92,20 +96,30 @@ def _print(args: argparse.Namespace, document: object, lines: list[str] | tuple[
 
 
 def run_withdraw(args: argparse.Namespace) -> int:
+    if args.status and (args.rerun or args.tell):
+        return _follow_up(args, models.Withdrawal.objects.filter(pk=args.status).first())
     if args.status:
         rows = remaking.standing(args.status)
         _print_standing(rows)
         return int(not rows or any(row.state != Phase.COMPLETED for row in rows))
     if not args.subject or not args.reason:
         raise UsageError("A withdrawal needs a subject and --reason.")
+    who = _account(args.by) if args.by else None
     touched = withdrawing.touched_by(args.subject)
     for product in touched:
         print(f"{product.entity}  {product.tool}  {product.owner or 'anonymous'}")
     print(f"{len(touched)} products of {len({product.job for product in touched})} jobs are touched")
     if args.dry_run:
         return 0
-    withdrawal = withdrawing.withdraw(args.subject, args.reason)
+    withdrawal = withdrawing.withdraw(args.subject, args.reason, who)
     print(f"withdrawal {withdrawal.pk}: `vogate withdraw --status {withdrawal.pk}` tells how far it is")
+    return _follow_up(args, withdrawal)
+
+
+def _follow_up(args: argparse.Namespace, withdrawal: models.Withdrawal | None) -> int:
+    """Tell owners, and make again what is touched, now or later."""
+    if withdrawal is None:
+        raise NotFound(f"There is no withdrawal {args.status}.")
     if args.tell:
         print(f"{withdrawing.tell_owners(withdrawal)} owners were told")
     if args.rerun:
@@ -113,6 +127,13 @@ def run_withdraw(args: argparse.Namespace) -> int:
             remaking.request(withdrawal, version=args.tool_version, instead=args.instead, tell=args.tell)
         )
     return 0
+
+
+def _account(name: str) -> AgentRecord:
+    user = get_user_model().objects.filter(username=name).first()
+    if user is None:
+        raise NotFound(f"There is no account {name!r}.")
+    return AgentRecord(f"user:{user.pk}", name)
 
 
 def _print_standing(rows: list[remaking.Standing]) -> None:

@@ -9,11 +9,13 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.db import transaction
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from gateway.vo.errors import NotFound
-from provenance import models
+from provenance import models, recorder
 from provenance.access import chunks
 from provenance.lineage import Direction, Node, reach
+from provenance.records import AgentRecord, AgentRole, AgentType
 from uws.models import Job
 
 __all__ = ["Touched", "tell_owners", "touched_by", "withdraw"]
@@ -85,13 +87,27 @@ def _owners(jobs: set[str]) -> dict[str, str]:
     return {job.pk: job.owner_name for job in rows}
 
 
-@transaction.atomic
-def withdraw(subject: str, reason: str) -> models.Withdrawal:
-    """Mark it and every product that it touched; what was marked before keeps its first mark."""
-    touched = [item.entity for item in touched_by(subject)]
-    withdrawal = models.Withdrawal.objects.create(subject=subject, reason=reason, time=timezone.now())
-    for part in chunks([subject, *touched]):
-        models.Entity.objects.filter(pk__in=part, withdrawal__isnull=True).update(withdrawal=withdrawal)
+def withdraw(subject: str, reason: str, agent: AgentRecord | None = None) -> models.Withdrawal:
+    """Mark it and every product that it touched; what was marked before keeps its first mark.
+
+    Parameters
+    ----------
+    agent
+        Who withdraws it; the site, without.
+    """
+    agent = agent or AgentRecord(
+        "site", settings.SITE.publisher, AgentRole.PUBLISHER, AgentType.ORGANIZATION, settings.SITE.contact
+    )
+    with transaction.atomic():
+        touched = [item.entity for item in touched_by(subject)]
+        recorder.introduce([agent])
+        withdrawal = models.Withdrawal.objects.create(
+            subject=subject, reason=reason, time=timezone.now(), agent_id=agent.id
+        )
+        for part in chunks([subject, *touched]):
+            models.Entity.objects.filter(pk__in=part, withdrawal__isnull=True).update(withdrawal=withdrawal)
+    for path in settings.VOGATE_AFTER_WITHDRAWAL:
+        import_string(path)()
     return withdrawal
 
 

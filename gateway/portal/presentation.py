@@ -194,6 +194,8 @@ def cell(name: str, value: Any, row: Row, *, raw: bool = False) -> Cell:
         return Cell(stored, numeric=numeric)
     if name == "data_rights":
         kind = "public" if stored.lower() == "public" else "proprietary"
+        if not is_missing(row.get("withdrawn")):
+            return Cell("withdrawn", raw=f"{stored}; withdrawn: {row['withdrawn']}", badge="proprietary")
         return Cell(stored, badge=kind)
     form = _FORMATS.get(name)
     if form is not None:

@@ -17,6 +17,7 @@ from gateway.portal.views import (
     search,
     tools,
     view,
+    withdrawal,
 )
 
 app_name = "portal"
@@ -40,6 +41,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<str:job_id>/compare/", provenance_replay.compare, name="job-compare"),
     path("provenance/search/", provenance_search.search, name="provenance-search"),
     path("provenance/graph/", provenance.graph, name="provenance-graph"),
+    path("provenance/withdrawal/<int:number>/", withdrawal.withdrawal, name="withdrawal"),
+    path("provenance/id/<str:kind>/<str:name>", provenance.identified, name="provenance-id"),
     path("provenance/entity/<path:entity_id>/", provenance.entity, name="provenance-entity"),
     path("provenance/activity/<path:activity_id>/", provenance.activity, name="provenance-activity"),
     path("provenance/agent/<path:agent_id>/", provenance.agent, name="provenance-agent"),

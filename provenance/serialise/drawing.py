@@ -32,7 +32,8 @@ STYLE = """
 .pv text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:#212529}
 .pv .strong{font-weight:600}.pv .small{font-size:11.5px;fill:#495057}
 .pv rect{stroke-width:1.2}.pv .entity{fill:#fffbd6;stroke:#a08a1a}.pv .group{stroke-dasharray:4 3}
-.pv .gone{fill:#f1f3f5;stroke:#868e96}.pv .activity{fill:#dfe6fd;stroke:#4460b8}
+.pv .gone{fill:#f1f3f5;stroke:#868e96}.pv .withdrawn{stroke:#b02a37;stroke-width:2.4}
+.pv .activity{fill:#dfe6fd;stroke:#4460b8}
 .pv .agent{fill:#fde8cf;stroke:#b8742a}.pv .parameters{fill:#f1f3f5;stroke:#868e96}
 .pv path{fill:none;stroke:#6c757d;stroke-width:1.2}.pv a:hover rect,.pv a:focus rect{stroke-width:2.6}
 .pv a text{fill:#0b4ea2}
@@ -109,14 +110,15 @@ def _shares(sizes: list[int]) -> list[int]:
 
 def _entity_box(role: str, entity: EntityRecord, link: Link) -> _Box:
     gone = entity.invalidatedAtTime is not None
-    details = [entity.contentType.split(";")[0], _size(entity.size)]
+    details = ["withdrawn" * bool(entity.withdrawn), entity.contentType.split(";")[0], _size(entity.size)]
     subtitle = "deleted " + _time(entity.invalidatedAtTime) if gone else ", ".join(filter(None, details))
+    withdrawn = f"\nwithdrawn: {entity.withdrawn}" if entity.withdrawn else ""
     hashed = f"\nSHA-256 {entity.sha256}" if entity.sha256 else ""
     return _Box(
         title=entity.name or entity.id,
         subtitle=subtitle or entity.id,
-        css="entity gone" if gone else "entity",
-        tooltip=f"{role}: {entity.id}{hashed}",
+        css="entity" + " gone" * gone + " withdrawn" * bool(withdrawn),
+        tooltip=f"{role}: {entity.id}{hashed}{withdrawn}",
         href="" if gone else link(entity),
         role=role,
     )

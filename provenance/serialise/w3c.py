@@ -15,13 +15,15 @@ Content                vogate:sha256 and vogate:size of the entity
 what is withheld       an entity or activity of type vogate:Withheld, with relations and nothing else
 =====================  =========================================================================
 
-The W3C flavour has the same nodes and relations and only attributes of PROV itself.
+The identifiers of the model are `voprov:id`; those of PROV, which are the same in all forms, are made of them by
+`names`.  The W3C flavour has the same nodes and relations and only attributes of PROV itself.
 
 E-mail addresses, telephone numbers and postal addresses of agents are never written.
 """
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from enum import StrEnum
@@ -43,7 +45,7 @@ from provenance.records import (
     ParameterRecord,
     context_of,
 )
-from provenance.serialise.names import VOGATE, VOPROV, Names, legal_xml
+from provenance.serialise.names import VOGATE, VOPROV, Names
 
 READABLE = 50
 """Activities and loose entities up to which PROV-JSON is indented."""
@@ -74,14 +76,10 @@ def prov_n(document: Document, base_url: str, flavour: Flavour = Flavour.IVOA) -
 
 
 def prov_xml(document: Document, base_url: str, flavour: Flavour = Flavour.IVOA) -> str:
-    """PROV-XML (W3C Note 2013).
-
-    Its identifiers are xsd:QName, which cannot have a `/` or begin with a digit; `names.xml_local` escapes
-    those characters as SQL/XML does (`_x002F_`), and `names.from_xml_local` takes that back.
-    """
-    text = to_prov(document, base_url, flavour).serialize(format="xml")
-    assert text is not None
-    return legal_xml(text)
+    """PROV-XML (W3C Note 2013)."""
+    written = io.BytesIO()
+    to_prov(document, base_url, flavour).serialize(written, format="xml")
+    return written.getvalue().decode()
 
 
 def to_prov(document: Document, base_url: str, flavour: Flavour = Flavour.IVOA) -> ProvDocument:
@@ -157,6 +155,7 @@ class _Builder:
             self.prov.activity(self.names.activity(activity.key), other_attributes=kind)
             return
         attributes = [
+            (VOPROV["id"], activity.key),
             (PROV_LABEL, activity.name),
             (PROV_LOCATION, self._location(activity.location)),
             (VOPROV["name"], activity.name),
@@ -217,6 +216,7 @@ class _Builder:
             attributes = [
                 (PROV_TYPE, PROV["Plan"]),
                 (PROV_TYPE, VOPROV["ActivityDescription"]),
+                (VOPROV["id"], tool.key),
                 (PROV_LABEL, tool.name),
                 (VOPROV["name"], tool.name),
                 (VOPROV["version"], tool.version),
@@ -261,7 +261,7 @@ class _Builder:
     def _config_file(
         self, activity: ActivityRecord, configured: QualifiedName, item: ConfigFileRecord
     ) -> None:
-        name = self.names.parameter(activity.key, f"file:{item.name}")
+        name = self.names.config_file(activity.key, item.name)
         attributes: Attributes = [
             (PROV_TYPE, VOPROV["ConfigFile"]),
             (PROV_LABEL, item.name),
@@ -301,6 +301,7 @@ class _Builder:
             [
                 (PROV_TYPE, VOPROV["DatasetEntity" if entity.value is None else "ValueEntity"]),
                 (PROV_TYPE, PROV["Collection"] if entity.members else None),
+                (VOPROV["id"], entity.id),
                 (PROV_LABEL, entity.name),
                 (PROV_LOCATION, self._location(entity.location)),
                 (VOPROV["name"], entity.name),
@@ -331,6 +332,7 @@ class _Builder:
             kind = PROV[agent.type] if agent.type in set(AgentType) else None
             attributes = [
                 (PROV_TYPE, kind),
+                (VOPROV["id"], agent.id),
                 (PROV_LABEL, agent.public_name),
                 (VOPROV["name"], agent.public_name),
                 (VOPROV["type"], str(agent.type)),

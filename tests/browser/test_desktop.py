@@ -126,4 +126,4 @@ def test_topcat_runs_a_query_typed_into_its_window(topcat: SampDesk, live_gatewa
     expected = live_gateway.vogate("query", CIRCLE, "--url", live_gateway.url, "--format", "csv").stdout
     table = Table.read(sent[0]["url"], format="votable")
     assert len(table) == len(expected.splitlines()) - 1 > 0
-    assert len(table.columns) == 35
+    assert len(table.columns) == 36

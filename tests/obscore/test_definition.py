@@ -59,8 +59,11 @@ def test_columns_are_those_of_the_recommendation(line: str) -> None:
     assert column.description
 
 
-def test_there_are_no_other_columns() -> None:
-    assert set(COLUMNS) == {line.split("|")[0] for line in (MANDATORY + OPTIONAL).split()}
+def test_the_only_other_column_tells_what_is_withdrawn() -> None:
+    others = set(COLUMNS) - {line.split("|")[0] for line in (MANDATORY + OPTIONAL).split()}
+    assert others == {"withdrawn"}
+    assert not COLUMNS["withdrawn"].std
+    assert not COLUMNS["withdrawn"].utype
 
 
 def test_positions_and_times_refer_to_their_systems() -> None:

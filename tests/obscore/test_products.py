@@ -13,6 +13,7 @@ import pytest
 from astropy.io import fits
 from astropy.io.votable import parse
 from django.contrib.auth import get_user_model
+from django.core import mail
 from django.test import Client
 
 from gateway.vo.caller import Caller
@@ -23,7 +24,7 @@ from provenance import models
 from provenance.lineage import Node, lineage
 from tests.obscore.conftest import Ingest
 from tests.uws.builders import make_tools, work
-from uws import controller, replay, withdrawing
+from uws import controller, remaking, replay, withdrawing
 from uws.comparing import State
 from uws.creation import Upload
 from uws.models import Job
@@ -103,6 +104,104 @@ def test_a_published_result_is_an_observation_with_links_to_what_it_was_made_fro
     page = Client().get(f"/obs/products/{quote(product.obs_id)}/").content.decode()
     assert "My product" in page
     assert "Made from" in page
+
+
+def test_what_is_withdrawn_stays_and_says_so_wherever_it_is_found(vera: Caller) -> None:
+    job = run(vera, DID.format(101), text="a")
+    other = run(vera, DID.format(103), text="b")
+    wrong, right = (products.publish(one.pk, "text", vera, title="Spectrum") for one in (job, other))
+    page = f"/obs/products/{quote(wrong.obs_id)}/"
+    assert "not to be relied on" not in Client().get(page).content.decode()
+    withdrawal = withdrawing.withdraw(DID.format(101), "The pointing was wrong.")
+    assert in_obscore(Client(), "withdrawn IS NOT NULL ORDER BY 1") == [DID.format(101), wrong.did]
+    assert right.did in in_obscore(Client(), "withdrawn IS NULL")
+    for did in (wrong.did, DID.format(101)):
+        (this,) = (row for row in links(did) if row["semantics"] == "#this")
+        assert this["description"].startswith("WITHDRAWN ")
+        assert "The pointing was wrong." in this["description"]
+        assert Client().get(this["access_url"]).status_code == 200
+        told = [row for row in links(did) if row["access_url"].endswith(f"/withdrawal/{withdrawal.pk}/")]
+        assert [row["semantics"] for row in told] == ["#documentation"]
+    assert "WITHDRAWN" not in str(links(right.did))
+    shown = Client().get(page).content.decode()
+    assert "not to be relied on" in shown
+    assert f"/provenance/withdrawal/{withdrawal.pk}/" in shown
+    again = products.publish(run(vera, DID.format(102), text="c").pk, "text", vera)
+    assert len(in_obscore(Client(), "withdrawn IS NOT NULL")) == 2, "also after the next publication"
+    assert again.did in in_obscore(Client(), "withdrawn IS NULL")
+
+
+def run_all() -> None:
+    while job := Job.objects.filter(phase="QUEUED").first():
+        work(job)
+
+
+def withdrawn(job: Job) -> bool:
+    return models.Entity.objects.filter(pk=f"{job.pk}/text", withdrawal__isnull=False).exists()
+
+
+def test_what_was_made_from_a_published_product_is_made_again_from_its_successor(
+    vera: Caller, settings: Any
+) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    get_user_model().objects.filter(username="vera").update(email="vera@example.org")
+    first = run(vera, DID.format(101), text="1-")
+    product = products.publish(first.pk, "text", vera)
+    second, own = run(account("max"), product.did, text="2-"), run(vera, product.did, text="3-")
+    withdrawal = withdrawing.withdraw(DID.format(101), "The pointing was wrong.")
+    asked = remaking.request(withdrawal, instead=DID.format(103), tell=True)
+    assert {row.job: row.state for row in asked} == {first.pk: "QUEUED", second.pk: "waits", own.pk: "waits"}
+    assert {row.text for row in asked if row.state == "waits"} == {f"for {first.pk}"}
+    run_all()
+    made = {row.job: row for row in remaking.standing(withdrawal.pk)}
+    new = Job.objects.get(pk=made[first.pk].new)
+    assert [one.identifier for one in new.inputs.all()] == [DID.format(103)]
+    assert [one.identifier for one in Job.objects.get(pk=made[own.pk].new).inputs.all()] == [
+        f"job:{new.pk}/text"
+    ]
+    assert (made[second.pk].state, made[second.pk].new) == ("waits", ""), "the new product is vera's alone"
+    assert f"the owner of {product.did} to publish" in made[second.pk].text
+    (message,) = mail.outbox
+    assert product.did in message.body
+    assert new.page_url in message.body
+    successor = products.publish(new.pk, "text", vera)
+    remaking.tend()
+    run_all()
+    made = {row.job: row for row in remaking.standing(withdrawal.pk)}
+    last = Job.objects.get(pk=made[second.pk].new)
+    assert [one.identifier for one in last.inputs.all()] == [successor.did]
+    assert [withdrawn(one) for one in (first, second, new, last)] == [True, True, False, False]
+
+
+def test_what_is_made_with_withdrawn_data_later_is_touched_too(vera: Caller, ingest_little: Ingest) -> None:
+    before = run(vera, DID.format(101), text="before")
+    withdrawal = withdrawing.withdraw(DID.format(101), "The pointing was wrong.")
+    after = run(vera, DID.format(101), text="after")
+    further = run(vera, f"job:{after.pk}/text", text="further")
+    other = run(vera, DID.format(103), text="other")
+    assert [withdrawn(one) for one in (before, after, further, other)] == [True, True, True, False]
+    file = Observation.objects.get(did=DID.format(101)).product
+    assert file is not None
+    with fits.open(file.absolute, mode="update") as hdus:
+        hdus[0].header["COMMENT"] = "The pointing is right now."
+    ingest_little()
+    assert in_obscore(Client(), "withdrawn IS NOT NULL") == [], "its bytes are others now"
+    assert "WITHDRAWN" not in str(links(DID.format(101)))
+    remaking.request(withdrawal)
+    run_all()
+    new = [Job.objects.get(pk=row.new) for row in remaking.standing(withdrawal.pk)]
+    assert [withdrawn(one) for one in new] == [False] * 3
+
+
+def test_what_a_withdrawn_tool_makes_later_is_touched_too(vera: Caller, tmp_path: Path) -> None:
+    before = run(vera, DID.format(101), text="before")
+    withdrawing.withdraw("probe@1.0", "It counted twice.")
+    after = run(vera, DID.format(101), text="after")
+    folder = make_tools(tmp_path / "mended")
+    (folder / "probe.py").write_text((folder / "probe.py").read_text() + "# mended\n")
+    with registry.using(folder):
+        mended = run(vera, DID.format(101), text="mended")
+    assert [withdrawn(one) for one in (before, after, mended)] == [True, True, False]
 
 
 def test_it_outlives_its_job_and_is_taken_in_by_other_jobs(vera: Caller) -> None:

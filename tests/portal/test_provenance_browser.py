@@ -14,6 +14,7 @@ from provenance.records import GeneratedRecord, UsedRecord
 from tests.portal.html import parse
 from tests.provenance.builders import activity, observation, result
 from tests.support.browser import DESKTOP, PHONE, Watch, watched_page
+from uws import withdrawing
 from uws.models import Job, Rights
 from uws.phases import Phase
 
@@ -102,12 +103,15 @@ def selected(page: Any) -> str:
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_pages_are_accessible_and_fit_the_window(open_page: Any, size: dict[str, int]) -> None:
     jobs = make_chain(3)
+    withdrawal = withdrawing.withdraw("spectrum@1.2", "The livetime was counted twice.")
     watch = open_page(f"/provenance/entity/{jobs[1]}/product1/", size)
     for path in (
         f"/provenance/entity/{jobs[1]}/product1/",
         f"/provenance/activity/{jobs[1]}/?depth=all",
         "/provenance/agent/user:7/",
         "/provenance/search/?tool=spectrum@1.2",
+        "/provenance/search/",
+        f"/provenance/withdrawal/{withdrawal.pk}/",
         f"/jobs/{jobs[1]}/replay/",
         f"/jobs/{jobs[1]}/compare/?with={jobs[2]}",
     ):

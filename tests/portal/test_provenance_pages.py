@@ -181,6 +181,22 @@ def test_what_has_too_many_nodes_is_cut_and_says_so(
     assert 1 < len(graph_data(page)["nodes"]) <= 4
 
 
+def test_the_addresses_in_documents_lead_to_the_pages(chain: dict[str, Client]) -> None:
+    """Every identifier of ours that a document has is an address of this gateway."""
+    document = chain["cyd"].get(f"/provenance/{JOBS[2]}.json").json()
+    base = "http://testserver"
+    own = {prefix: uri for prefix, uri in document["prefix"].items() if uri.startswith(base)}
+    assert {"job", "result", "parameter", "tool", "agent"} <= set(own)
+    for kind in ("activity", "entity", "agent"):
+        for node in document[kind]:
+            prefix, _, local = node.partition(":")
+            if prefix in own:
+                moved = chain["cyd"].get((own[prefix] + local).removeprefix(base))
+                assert moved.status_code == 303
+                assert chain["cyd"].get(moved["Location"]).status_code == 200, node
+    assert chain["cyd"].get("/provenance/id/nothing/x").status_code == 404
+
+
 def test_a_proxy_that_merges_slashes_still_finds_an_observation(chain: dict[str, Client]) -> None:
     merged = entity_url(observation(1).id).replace("//", "/")
     assert "ivo%3A/v" in merged

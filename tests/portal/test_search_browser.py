@@ -111,14 +111,14 @@ def test_rows_and_footprints_light_each_other_up(live_gateway: Gateway, chromium
     with watched_page(chromium, live_gateway.url, DESKTOP) as watch:
         watch.open(EVERYTHING)
         page = watch.page
-        page.wait_for_function("document.getElementById('skymap').aladin", timeout=MAP_MS)
+        page.wait_for_function("() => document.getElementById('skymap').aladin", timeout=MAP_MS)
         overlays = "document.getElementById('skymap').aladin.getOverlays().map(o => [o.name, o.overlayItems?.length])"
         rows = page.locator("tbody tr")
         drawn = dict(page.evaluate(overlays))
         assert drawn["footprints"] == rows.count()
         assert drawn["under the pointer"] == 0
         rows.nth(2).hover()
-        page.wait_for_function(f"Object.fromEntries({overlays})['under the pointer'] === 1")
+        page.wait_for_function(f"() => Object.fromEntries({overlays})['under the pointer'] === 1")
         # The pointer on the centre of row 1's field lights up a row whose field holds it.
         at = page.evaluate(
             """() => {
@@ -135,7 +135,7 @@ def test_rows_and_footprints_light_each_other_up(live_gateway: Gateway, chromium
         page.mouse.click(*at)
         page.locator("#map-status").get_by_text(re.compile(r"footprints? here")).wait_for()
         rows.nth(0).locator("input").check()
-        page.wait_for_function(f"Object.fromEntries({overlays})['selected'] === 1")
+        page.wait_for_function(f"() => Object.fromEntries({overlays})['selected'] === 1")
         assert watch.foreign == []
         assert watch.console == []
 

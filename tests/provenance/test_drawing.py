@@ -60,6 +60,14 @@ def test_every_role_keeps_a_box_beside_many_of_another():
     assert "+31 more" in found
 
 
+def test_what_is_withdrawn_says_so_and_why():
+    wrong = GeneratedRecord(replace(result(), withdrawn="Wrong gain."), role="flux")
+    text = svg(Document(activities=(activity(generated=(wrong,)),)))
+    assert "withdrawn, text/csv" in text
+    assert "withdrawn: Wrong gain." in text
+    assert "withdrawn, " not in svg(Document(activities=(activity(),)))
+
+
 def test_entities_link_to_where_they_are_and_deleted_ones_do_not():
     gone = replace(result(name="old"), invalidatedAtTime=END)
     made = (GeneratedRecord(result(), role="flux"), GeneratedRecord(gone, role="old"))

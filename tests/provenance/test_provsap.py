@@ -56,13 +56,18 @@ def test_the_default_is_one_relation_back_as_prov_json(client, chain):
         f"http://testserver/provenance/{JOBS[2]}.json",
         f"http://testserver/uws/spectrum/async/{JOBS[2]}/results/secret2",
         f"job:{JOBS[2]}/secret2",
+        f"result:{JOBS[2]}.secret2",
+        f"http://testserver/provenance/id/result/{JOBS[2]}.secret2",
+        f"http://testserver/provenance/id/job/{JOBS[2]}",
     ],
 )
 def test_a_job_and_its_results_are_found_by_whatever_names_them(client, chain, identifier):
     assert nodes(ask(client, ID=identifier, DEPTH="ALL", CONFIGURATION=0, DESCRIPTIONS=0))[0] == 4
 
 
-@pytest.mark.parametrize("identifier", [observation(1).id, observation(1).location])
+@pytest.mark.parametrize(
+    "identifier", [observation(1).id, observation(1).location, observation(1).id.replace("?", "?_")]
+)
 def test_an_observation_leads_forward_to_everything_made_of_it(client, chain, identifier):
     for direction in ("FORWARD", "FORTH", "forth"):
         response = ask(client, ID=identifier, DEPTH="ALL", DIRECTION=direction)
@@ -73,7 +78,7 @@ def test_several_ids_give_one_document(client, chain):
     response = client.get("/provsap", {"id": [JOBS[2], observation(1).id], "depth": "0"})
     found = json.loads(response.content)
     assert f"job:{JOBS[2]}" in found["activity"]
-    assert "did1:1" in found["entity"]
+    assert "did1:_1" in found["entity"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import urllib.error
 import urllib.request
@@ -71,7 +72,12 @@ def test_a_restart_costs_neither_a_job_nor_whoever_waits_for_it(service, postgre
     ((status, _, text),) = answers
     assert status == 200
     assert "<uws:phase>COMPLETED</uws:phase>" in text
-    assert service.ended(service.create(action="write", text="after"))["phase"] == "COMPLETED"
+    after = service.create(action="write", text="after")
+    assert service.ended(after)["phase"] == "COMPLETED"
+    recorded = json.loads(get(f"{service.url}/provenance/{after.rpartition('/')[2]}.json")[2])
+    assert {"used", "wasGeneratedBy", "wasAssociatedWith", "wasInfluencedBy"} <= set(recorded), (
+        "all of it is there, although it goes to PostgreSQL in one message"
+    )
 
 
 def test_while_it_is_away_every_protocol_says_so_in_its_own_form(service, postgres):

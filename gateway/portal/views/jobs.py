@@ -18,6 +18,7 @@ from gateway.portal import jobpage
 from gateway.portal.scripts import scripts
 from gateway.portal.views.common import base_url, duration_text, job_title, limits_of, tool_of
 from gateway.portal.views.provenance import downloads
+from gateway.portal.views.withdrawal import withdrawal_of_job
 from gateway.vo.caller import Caller
 from gateway.vo.errors import GatewayError, UsageError
 from gateway.vo.sessions import caller_of
@@ -170,6 +171,7 @@ def job(request: HttpRequest, job_id: str) -> HttpResponse:
         "scripts": _scripts(request, found, tool),
         "has_provenance": Activity.objects.filter(job=found.id).exists(),
         "provenance_downloads": downloads(found.id),
+        "withdrawal": withdrawal_of_job(found.id) if found.is_final else None,
     }
     return render(request, "portal/job.html", context)
 

@@ -18,7 +18,7 @@ from gateway.portal.views.provenance_graph import page_of
 from gateway.vo.caller import Caller
 from gateway.vo.errors import NotFound
 from gateway.vo.sessions import caller_of
-from obscore import datalink, lookup
+from obscore import datalink, lookup, withdrawals
 from obscore.models import Collection
 from provenance.models import Entity
 from uws.access import jobs_of
@@ -74,6 +74,7 @@ def _product(request: HttpRequest, columns: list[Any], row: dict[str, Any]) -> d
     did = str(row.get(DID) or "")
     links = _links(did, request)
     kind = str(row.get("dataproduct_type") or "")
+    known = lookup.find(did)
     return {
         "did": did,
         "title": row.get("obs_title") or f"{kind or 'product'} {row.get('obs_id')}",
@@ -84,6 +85,7 @@ def _product(request: HttpRequest, columns: list[Any], row: dict[str, Any]) -> d
         "mtype": mtype_of(kind),
         "access_url": row.get("access_url") or "",
         "provenance": page_of("e", did) if Entity.objects.filter(pk=did).exists() else "",
+        "withdrawal": withdrawals.of(known) if known else None,
         "tools": analysis.choices([kind] if kind else (), caller_of(request)),
     }
 

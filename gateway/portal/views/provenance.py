@@ -15,12 +15,14 @@ from django.views.decorators.http import require_safe
 
 from gateway.portal.views.common import duration_text, size_text
 from gateway.portal.views.provenance_graph import DEPTHS, Choice, Way, as_json, neighbourhood, page_of, rows
+from gateway.portal.views.withdrawal import withdrawal_of_job
 from gateway.vo.caller import Caller
 from gateway.vo.errors import NotFound, UsageError
 from gateway.vo.sessions import caller_of
 from provenance import access, formats, models, reader
 from provenance.lineage import Node
 from provenance.records import ActivityRecord
+from provenance.serialise.names import own_identifier
 from uws.models import Job
 from uws.phases import FINAL, Phase
 
@@ -50,6 +52,7 @@ def entity(request: HttpRequest, entity_id: str) -> HttpResponse:
     context = {
         "entity": record,
         "kind": row.kind,
+        "withdrawal": row.withdrawal,
         "title": record.name or record.id,
         "location": record.location if record.location.startswith(("/", "http://", "https://")) else "",
         "size": size_text(record.size) if record.size is not None else "",
@@ -93,6 +96,7 @@ def activity(request: HttpRequest, activity_id: str) -> HttpResponse:
         "peak_memory": size_text(record.peakMemory) if record.peakMemory else "",
         "cpu_time": duration_text(record.cpuTime),
         "agents": [(agent, page_of("g", agent.id)) for agent in record.agents],
+        "withdrawal": withdrawal_of_job(row.job),
         "used": [(use.role, use.type, use.entity, page_of("e", use.entity.id)) for use in record.used],
         "made": [(one.role, one.type, one.entity, page_of("e", one.entity.id)) for one in record.generated],
         "steps": [_activity_link(one) for one in others[:PAGE_ROWS]],
@@ -131,6 +135,22 @@ def agent(request: HttpRequest, agent_id: str) -> HttpResponse:
         "theirs_page": theirs,
     }
     return render(request, "portal/provenance_agent.html", context)
+
+
+@require_safe
+def identified(request: HttpRequest, kind: str, name: str) -> HttpResponse:
+    """What a provenance document calls by this address: on to its page."""
+    found = own_identifier(kind, name)
+    if found is None:
+        raise NotFound("No provenance document has such an identifier.")
+    what, identifier = found
+    if what == "tool":
+        page = f"{reverse('portal:provenance-search')}?{urlencode({'tool': identifier})}"
+    else:
+        page = page_of({"activity": "a", "entity": "e", "agent": "g"}[what], identifier)
+    response = HttpResponse(status=303)
+    response["Location"] = page
+    return response
 
 
 @never_cache

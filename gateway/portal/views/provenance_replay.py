@@ -17,6 +17,7 @@ from gateway.portal import difference_svg, differences
 from gateway.portal.views.common import base_url
 from gateway.portal.views.provenance import downloads
 from gateway.portal.views.provenance_graph import page_of
+from gateway.portal.views.withdrawal import withdrawal_of_job
 from gateway.vo.caller import Caller
 from gateway.vo.errors import GatewayError, NotFound, UsageError
 from gateway.vo.sessions import caller_of, ensure_session
@@ -56,6 +57,7 @@ def replay_job(request: HttpRequest, job_id: str) -> HttpResponse:
     job = Job.objects.filter(pk=job_id).first()
     context = {
         "plan": plan,
+        "withdrawal": withdrawal_of_job(plan.job),
         "record": record,
         "title": record.name or record.description.name,
         "parameters": [(item.name, item.value, item.unit) for item in record.parameters],

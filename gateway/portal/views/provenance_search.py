@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from gateway.portal.views.common import size_text
 from gateway.portal.views.provenance_graph import page_of
+from gateway.portal.views.withdrawal import public_withdrawals
 from gateway.vo.caller import Caller
 from gateway.vo.errors import GatewayError
 from gateway.vo.sessions import caller_of
@@ -32,6 +33,8 @@ def search(request: HttpRequest) -> HttpResponse:
     caller = caller_of(request)
     given = {name: request.GET.get(name, "").strip() for name in ("q", "from", "tool")}
     context: dict[str, Any] = {"given": given, "tools": _tools()}
+    if not any(given.values()):
+        context["withdrawals"] = public_withdrawals()
     try:
         if given["q"]:
             node = find(given["q"], caller)
