@@ -58,7 +58,7 @@ app.conf.update(
 def run(executor: str, job_id: str) -> None:
     """Run jobs of this executor until none waits; `job_id` is why somebody thinks that one does."""
     from uws import nudges
-    from uws.worker import run_waiting
+    from uws.workers import run_waiting
 
     if run_waiting(executor):
         nudges.send(executor, job_id)

@@ -21,7 +21,7 @@ from gateway.accounts.requests import client_address
 from gateway.vo.caller import Caller
 from gateway.vo.middleware import ErrorMiddleware, HeadersMiddleware
 
-PATHS = ("/tap/sync", "/tap/async", "/scs")
+PATHS = ("/tap/sync", "/tap/async", "/scs", "/uws")
 """What is served without sessions; no view below them looks for one."""
 
 

@@ -117,6 +117,7 @@ def _database() -> dict[str, object]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": VOGATE_HOME / "gateway.sqlite3",
+            "CONN_MAX_AGE": 60,  # to open it anew takes longer than most of what is asked
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,

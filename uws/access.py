@@ -9,6 +9,7 @@ from django.utils.crypto import salted_hmac
 
 from gateway.vo.caller import Caller
 from gateway.vo.errors import Forbidden, NotFound
+from uws import rows
 from uws.models import Job, Rights
 
 
@@ -46,11 +47,8 @@ def get_job(id: str, caller: Caller, *, tool: str = "") -> Job:
     Forbidden
         If it is another account's or session's.
     """
-    jobs = Job.objects.select_related("owner").filter(deleted_at__isnull=True)
-    if tool:
-        jobs = jobs.filter(tool_name=tool)
-    job = jobs.filter(pk=id).first()
-    if job is None:
+    job = rows.first(Job, "id = %s AND deleted_at IS NULL", [id])
+    if job is None or (tool and job.tool_name != tool):
         raise NotFound("There is no such job.", hint="It may have been deleted.")
     if not may_use(job, caller):
         raise Forbidden(

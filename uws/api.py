@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
 from gateway.vo.dali import Parameters
 from gateway.vo.sessions import caller_of
-from uws import batch, forms, links, logs, wait, xml
+from uws import batch, forms, links, logs, rows, wait, xml
 from uws.access import get_job
 from uws.models import Job
 from uws.views import methods
@@ -68,7 +68,9 @@ def describe(job: Job, base: str) -> dict[str, Any]:
         "attempt": job.attempt,
         "error": {"type": job.error_type, "message": job.error_message} if job.error_message else None,
         "parameters": job.parameters,
-        "inputs": [{"role": row.role, "id": row.identifier, "title": row.title} for row in job.inputs.all()],
+        "inputs": [
+            {"role": row.role, "id": row.identifier, "title": row.title} for row in rows.inputs_of(job)
+        ],
         "results": [
             {
                 "name": name,

@@ -13,8 +13,8 @@ from typing import Any
 from django.conf import settings
 
 from gateway.vo.errors import NotAvailable
-from uws import executors, starting, storage
-from uws.models import Job, JobInput
+from uws import executors, rows, starting, storage
+from uws.models import Job, JobInput, joined_notices
 from uws.tools.description import Tool
 
 DEFAULT_LOG_BYTES = 10 << 20
@@ -42,7 +42,7 @@ def prepare(job: Job, tool: Tool) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     progress.touch()
     (job.folder / f"fence-{job.attempt}").touch()
-    inputs = list(job.inputs.all())
+    inputs = rows.inputs_of(job)
     _check_readable(inputs)
     storage.write_json(work / "job.json", description(job, inputs))
     _lend_caches(tmp)
@@ -71,7 +71,7 @@ def description(job: Job, inputs: list[JobInput]) -> dict[str, Any]:
         "version": job.tool_version,
         "parameters": job.parameters,
         "inputs": files,
-        "notice": job.notice,
+        "notice": joined_notices(row.notice for row in inputs),
         "base_url": job.base_url,
         "job_url": f"{job.base_url}/{job.service_path}/{job.pk}",
         "page_url": f"{job.base_url}/jobs/{job.pk}/",

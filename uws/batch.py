@@ -17,11 +17,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.db import transaction
-from django.db.models import Count
 
 from gateway.vo.caller import Caller
 from gateway.vo.errors import Conflict, UsageError
-from uws import controller, creation, queues, reuse, storage
+from provenance.inserting import insert
+from uws import controller, creation, moves, queues, reuse, rows, storage
 from uws.kinds import kind_of
 from uws.models import ErrorType, HeldFor, Job, JobInput, JobResult, now
 from uws.phases import ACTIVE, FINAL, Phase
@@ -51,7 +51,8 @@ class Counts:
 
 def counts(job: Job) -> Counts:
     """How the children of a batch stand."""
-    phases = Counter(dict(job.children.order_by().values_list("phase").annotate(Count("pk"))))
+    found = rows.query("SELECT phase, COUNT(*) FROM uws_job WHERE parent_id = %s GROUP BY phase", [job.pk])
+    phases = Counter(dict(found))
     done = phases[Phase.COMPLETED.value] + phases[Phase.ARCHIVED.value]
     return Counts(
         total=sum(phases.values()),
@@ -98,14 +99,14 @@ def start(job: Job) -> None:
         )
         for number in range(1, len(own) + 1)
     ]
-    Job.objects.bulk_create(children, batch_size=200)
-    rows = [
+    insert(children, new=True)
+    copies = [
         _copy(row, child, 0 if row is mine else row.position)
         for child, mine in zip(children, own, strict=True)
         for row in (*shared, mine)
     ]
-    JobInput.objects.bulk_create(rows, batch_size=200)
-    controller.spread(job)
+    insert(copies, new=True)
+    moves.spread(job)
     if reuse.wanted(job):
         for child in children:
             reuse.answer(child)
@@ -113,8 +114,11 @@ def start(job: Job) -> None:
 
 
 def _copy(row: JobInput, job: Job, position: int) -> JobInput:
-    values = {f.attname: getattr(row, f.attname) for f in JobInput._meta.fields if not f.primary_key}
+    values = {name: getattr(row, name) for name in _COPIED}
     return JobInput(**values | {"job_id": job.pk, "position": position})
+
+
+_COPIED = [field.attname for field in JobInput._meta.fields if not field.primary_key]
 
 
 def after(job: Job) -> None:
@@ -125,27 +129,28 @@ def after(job: Job) -> None:
     try:
         if job.parent_id:
             sum_up(job.parent_id)
-        with transaction.atomic():
-            queues.release_limited(job.fair_use)
+        if queues.is_held(job.fair_use):
+            with transaction.atomic():
+                queues.release_limited(job.fair_use)
     except Exception:
         log.exception("job %s: its batch is not summed up yet", job.pk)
 
 
 def sum_up(parent_id: str) -> None:
     """Bring a batch's progress in line with its children, and end it when all of them have ended."""
-    parent = Job.objects.filter(pk=parent_id, phase=Phase.EXECUTING).first()
+    parent = rows.first(Job, "id = %s AND phase = 'EXECUTING'", [parent_id])
     if parent is None:
         return
     found = counts(parent)
     done = found.completed + found.failed
     text = f"{done} of {found.total} done" + (f", {found.failed} failed" if found.failed else "")
     if not found.final:
-        controller.report(parent.pk, parent.attempt, progress=done / max(1, found.total), stage=text)
+        moves.report(parent.pk, parent.attempt, progress=done / max(1, found.total), stage=text)
         return
     Job.objects.filter(pk=parent.pk).update(stage=text)
     phase = Phase.ERROR if found.failed else Phase.COMPLETED
-    outcome = controller.Outcome(phase, message=_failures(parent, found), error_type=ErrorType.TRANSIENT)
-    controller.finish(parent.pk, parent.attempt, outcome)
+    outcome = moves.Outcome(phase, message=_failures(parent, found), error_type=ErrorType.TRANSIENT)
+    moves.finish(parent.pk, parent.attempt, outcome)
 
 
 def _failures(parent: Job, found: Counts) -> str:
@@ -176,11 +181,11 @@ def tend() -> None:
 def listed(job: Job) -> Iterator[tuple[str, JobResult]]:
     """(name, result) of a job; of a batch, those of its children that have any, `<number>-<name>`."""
     if not job.is_batch:
-        for result in job.results.all():
+        for result in rows.results_of(job):
             yield result.name, result
         return
-    rows = JobResult.objects.filter(job__parent=job).select_related("job")
-    for result in rows.order_by("job__child_number", "position"):
+    found = JobResult.objects.filter(job__parent=job).select_related("job")
+    for result in found.order_by("job__child_number", "position"):
         yield f"{result.job.child_number:04d}-{result.name}", result
 
 

@@ -18,7 +18,8 @@ from django.db import transaction
 from gateway.site import JobLimits
 from gateway.vo.caller import Caller
 from gateway.vo.errors import NotAvailable, TooLarge, UsageError
-from uws import fetched, storage
+from provenance.inserting import insert
+from uws import fetched, rows, storage
 from uws import reuse as reusing
 from uws.access import fair_use_digest, session_digest
 from uws.inputs import ResolvedInput, resolve_all
@@ -69,8 +70,8 @@ class Draft:
     inputs: list[JobInput] = field(default_factory=list)
 
     def save(self) -> None:
-        self.job.save(force_insert=True)
-        JobInput.objects.bulk_create(self.inputs)
+        insert([self.job], new=True)
+        insert(self.inputs, new=True)
 
 
 def limits_of(signed_in: bool) -> JobLimits:
@@ -162,7 +163,7 @@ def check_complete(job: Job, caller: Caller) -> dict[str, Any]:
     kind = kind_of(job.tool_name, job.tool_version)
     kind.admit(caller)
     identifiers: dict[str, list[str]] = {}
-    for row in job.inputs.all():
+    for row in rows.inputs_of(job):
         if kind.is_file(row.role) and not (row.role == job.each and row.role in identifiers):
             identifiers.setdefault(row.role, []).append(row.identifier)
     return kind.validate(job.parameters, identifiers, caller, complete=True)[0]

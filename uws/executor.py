@@ -59,16 +59,22 @@ class Executor(Protocol):
         """Let go of everything; attempts live on."""
 
 
-def open_executor(name: str) -> Executor:
-    """The executor of that name; this machine's shepherds for one that the site no longer has."""
+def open_executor(name: str, zygotes: Zygotes | None = None) -> Executor:
+    """The executor of that name; this machine's shepherds for one that the site no longer has.
+
+    Parameters
+    ----------
+    zygotes
+        What forks shepherds of this machine; whoever made them closes them.
+    """
     config = executors.configured().get(name)
     if config is not None and config.type is executors.ExecutorType.SLURM:
         from uws.slurm import SlurmExecutor  # which needs this module's helpers
 
         return SlurmExecutor(config)
     if config is not None and config.type is executors.ExecutorType.UWS:
-        return LocalExecutor(name, slots=int(config.options.get("max_jobs", PARTNER_SLOTS)))
-    return LocalExecutor(name)
+        return LocalExecutor(name, int(config.options.get("max_jobs", PARTNER_SLOTS)), zygotes)
+    return LocalExecutor(name, zygotes=zygotes)
 
 
 def request_stop(folder: Path) -> None:
@@ -80,7 +86,7 @@ def request_stop(folder: Path) -> None:
 
 
 class LocalExecutor:
-    """Shepherds on this machine, forked by the worker's zygotes or started cold."""
+    """Shepherds on this machine, forked by zygotes (`uws.warm`) or started cold."""
 
     is_here = True
 
@@ -107,12 +113,21 @@ class LocalExecutor:
 
     def alive(self, folder: Path) -> bool:
         child = self._children.get(folder)
-        if child is not None and child.poll() is None:
-            return True
-        if child is not None and child.returncode != shepherd.NOT_MINE:
-            return False
+        if child is not None:
+            if child.poll() is None:
+                return True
+            if not self._came_second(child, folder):
+                return False
+            self.forget(folder)  # whoever waits for the attempt waits for the other one from now on
         # Not ours, or another shepherd of the attempt was there first (a zygote that was given up had forked it).
         return self._pid(folder) is not None or locked(folder.parent)
+
+    @staticmethod
+    def _came_second(child: subprocess.Popen[bytes] | Child, folder: Path) -> bool:
+        """True if a shepherd has, or may have, ended because there was another one of the attempt."""
+        if isinstance(child, Child):  # whose status only its zygote knows
+            return not (folder / "exit.json").exists()
+        return child.returncode == shepherd.NOT_MINE
 
     def stop(self, folder: Path) -> None:
         child = self._children.get(folder)
@@ -167,8 +182,6 @@ class LocalExecutor:
     def close(self) -> None:
         for folder in list(self._pidfds):
             os.close(self._pidfds.pop(folder))
-        if self.zygotes is not None:
-            self.zygotes.close()
 
     @staticmethod
     def _pid(folder: Path) -> int | None:

@@ -1,12 +1,13 @@
 """Jobs, their inputs, attempts and results.
 
-The job table is the queue and the only truth about a job.  Nothing outside `uws.controller` writes
+The job table is the queue and the only truth about a job.  Nothing outside `uws.moves` writes
 `Job.phase`.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -31,6 +32,11 @@ def now() -> datetime:
     """The time in UTC at the precision that UWS documents print: milliseconds."""
     moment = timezone.now()
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def joined_notices(notices: Iterable[str]) -> str:
+    """The site's notice and others, each once."""
+    return " ".join(dict.fromkeys(filter(None, [settings.SITE.notice, *notices])))
 
 
 class Rights(models.TextChoices):
@@ -163,8 +169,7 @@ class Job(models.Model):
     @property
     def notice(self) -> str:
         """The site's notice and those of the inputs, each once."""
-        notices = self.inputs.order_by("role", "position").values_list("notice", flat=True)
-        return " ".join(dict.fromkeys(filter(None, [settings.SITE.notice, *notices])))
+        return joined_notices(self.inputs.order_by("role", "position").values_list("notice", flat=True))
 
     @property
     def is_final(self) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 
 from gateway.vo.errors import GatewayError
 from uws import remote_uws, results, storage
-from uws.controller import Outcome
 from uws.models import AttemptOutcome, ErrorType, Job, JobResult
+from uws.moves import Outcome
 from uws.phases import Phase
 from uws.record import read_steps as record_steps
 from uws.tools.description import Output, Tool

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Q, QuerySet
 
-from uws import controller, queues
+from uws import moves, queues, rows
 from uws.models import Job, now
 from uws.phases import Phase
 
@@ -23,38 +23,40 @@ def claim(executors: Sequence[str], worker: str, host: str) -> Job | None:
     """
     if not executors:
         return None
-    table = Job._meta.db_table
-    marks = ", ".join(["%s"] * len(executors))
+    marks = rows.marks(executors)
     skip = "FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
-    moment = now()
     allowed, names = queues.blocked().sql("q.")
     # The highest priority first; among equals who has the fewest running, then who has waited longest.
-    statement = f"""
-        UPDATE {table} SET attempt = attempt + 1, worker = %s, lease_until = %s
-        WHERE id = (
-            SELECT q.id FROM {table} q
-            WHERE q.phase = 'QUEUED' AND q.executor IN ({marks}) AND q.deleted_at IS NULL
-              AND (q.not_before IS NULL OR q.not_before <= %s) AND {allowed}
-            ORDER BY q.priority DESC,
-              (SELECT COUNT(*) FROM {table} r
-               WHERE r.fair_use = q.fair_use AND r.phase = 'EXECUTING' AND r.each = ''),
-              q.queued_at, q.id LIMIT 1 {skip})
-          AND phase = 'QUEUED'
-        RETURNING id, attempt"""
-    lease = moment + timedelta(seconds=LEASE_SECONDS)
-    adapt = connection.ops.adapt_datetimefield_value
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [worker, adapt(lease), *executors, adapt(moment), *names])
-            row = cursor.fetchone()
-        if row is None or not controller.start(row[0], row[1], worker, host):
-            return None
-        return Job.objects.select_related("owner").get(pk=row[0])
+    selection = f"""
+        SELECT q.id FROM uws_job q
+        WHERE q.phase = 'QUEUED' AND q.executor IN ({marks}) AND q.deleted_at IS NULL
+          AND (q.not_before IS NULL OR q.not_before <= %s) AND {allowed}
+        ORDER BY q.priority DESC,
+          (SELECT COUNT(*) FROM uws_job r
+           WHERE r.fair_use = q.fair_use AND r.phase = 'EXECUTING' AND r.each = ''),
+          q.queued_at, q.id LIMIT 1 {skip}"""
+    lease = timedelta(seconds=LEASE_SECONDS)
+    return moves.claim(selection, [*executors, now(), *names], worker, host, lease)
 
 
 def waiting(executors: Sequence[str]) -> bool:
     """True if a job could be claimed now: a cheap look before the write lock is taken."""
-    return due(executors).order_by().exists()
+    if not executors:
+        return False
+    statement = f"""
+        SELECT 1 FROM uws_job q
+        WHERE q.phase = 'QUEUED' AND q.executor IN ({rows.marks(executors)}) AND q.deleted_at IS NULL
+          AND (q.not_before IS NULL OR q.not_before <= %s) AND """
+    values = [*executors, now()]
+    if not rows.query(f"{statement} 1 = 1 LIMIT 1", values):
+        return False
+    # What is blocked matters only if something waits.
+    allowed, names = queues.blocked().sql("q.")
+    return (
+        not names
+        and allowed == "1 = 1"
+        or bool(rows.query(f"{statement} {allowed} LIMIT 1", [*values, *names]))
+    )
 
 
 def due(executors: Sequence[str]) -> QuerySet[Job]:
@@ -92,10 +94,12 @@ def still_mine(worker: str, held: dict[str, int]) -> set[str]:
     """As `renew`, without writing."""
     if not held:
         return set()
-    rows = Job.objects.filter(
-        pk__in=list(held), worker=worker, phase=Phase.EXECUTING, deleted_at__isnull=True
-    ).values_list("pk", "attempt")
-    return {pk for pk, attempt in rows if held[pk] == attempt}
+    found = rows.query(
+        "SELECT id, attempt FROM uws_job WHERE worker = %s AND phase = 'EXECUTING' AND deleted_at IS NULL"
+        f" AND id IN ({rows.marks(held)})",
+        [worker, *held],
+    )
+    return {pk for pk, attempt in found if held[pk] == attempt}
 
 
 def take_over(job: Job, worker: str) -> bool:

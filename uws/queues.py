@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 
 from gateway.vo.errors import NotFound, UsageError
-from uws import executors
+from uws import executors, rows
 from uws.models import HeldFor, Job, QueueMode, QueueStop, now
 from uws.phases import ACTIVE, Phase
 
@@ -49,7 +49,7 @@ class Blocked:
             ("fair_use", self.users),
         ):
             if names:
-                terms.append(f"{alias}{column} NOT IN ({', '.join(['%s'] * len(names))})")
+                terms.append(f"{alias}{column} NOT IN ({rows.marks(names)})")
                 values += names
         return " AND ".join(terms), values
 
@@ -69,7 +69,7 @@ class Blocked:
 
 def blocked() -> Blocked:
     """What may not be claimed now: three small queries."""
-    stops = list(QueueStop.objects.all())
+    stops = _stops()
     if any(stop.executor == EVERYTHING for stop in stops) or disk_is_full():
         return Blocked(everything=True)
     tools = {stop.tool_name for stop in stops if stop.tool_name}
@@ -112,9 +112,13 @@ def disk_is_full() -> bool:
 
 def active(fair_use: str) -> int:
     """How many of a user's jobs are queued or at work; a batch's children count, the batch does not."""
-    return Job.objects.filter(
-        fair_use=fair_use, phase__in=[phase.value for phase in ACTIVE], each="", deleted_at__isnull=True
-    ).count()
+    phases = sorted(ACTIVE)
+    ((count,),) = rows.query(
+        "SELECT COUNT(*) FROM uws_job WHERE fair_use = %s AND each = '' AND deleted_at IS NULL"
+        f" AND phase IN ({rows.marks(phases)})",
+        [fair_use, *phases],
+    )
+    return int(count)
 
 
 # -- by operators ---------------------------------------------------------------------------------------
@@ -122,7 +126,11 @@ def active(fair_use: str) -> int:
 
 def stop_of(job: Job) -> QueueStop | None:
     """What keeps a job from starting, None if nothing does."""
-    return next((stop for stop in QueueStop.objects.all() if stop.covers(job)), None)
+    return next((stop for stop in _stops() if stop.covers(job)), None)
+
+
+def _stops() -> list[QueueStop]:
+    return rows.select(QueueStop, "1 = 1 ORDER BY id", [])
 
 
 def text(stop: QueueStop) -> str:
@@ -144,7 +152,7 @@ def stop(name: str, mode: QueueMode | str, *, reason: str = "", by: str = "") ->
     NotFound
         If there is no such queue or tool.
     """
-    from uws import controller
+    from uws import moves
 
     executor, tool = _target(name)
     row, _ = QueueStop.objects.update_or_create(
@@ -156,10 +164,10 @@ def stop(name: str, mode: QueueMode | str, *, reason: str = "", by: str = "") ->
         "queue %s is %s by %s: %s", name, row.mode, by or "the command line", reason or "no reason given"
     )
     for job in _covered(row, Phase.QUEUED):
-        controller.hold(job, HeldFor.PAUSE, text(row))
+        moves.hold(job, HeldFor.PAUSE, text(row))
     if mode == QueueMode.DRAINED:
         for job in _covered(row, Phase.EXECUTING):
-            controller.suspend(job, text(row))
+            moves.suspend(job, text(row))
     return row
 
 
@@ -178,20 +186,20 @@ def resume(name: str) -> int:
 
 def release() -> int:
     """Queue again what was kept back and may start now; workers call it every few seconds."""
-    from uws import controller
+    from uws import moves
 
     waiting = Job.objects.filter(
         phase__in=[Phase.HELD, Phase.SUSPENDED], held_for=HeldFor.PAUSE, deleted_at__isnull=True
     )
-    stops = list(QueueStop.objects.all())
+    stops = _stops()
     if any(stop.executor == EVERYTHING for stop in stops):
         return 0
     waiting = waiting.exclude(executor__in=[s.executor for s in stops if s.executor])
     waiting = waiting.exclude(tool_name__in=[s.tool_name for s in stops if s.tool_name])
     # A suspended job's processes may still be ending: two attempts at once must not be.
-    count = 0
-    for job in waiting.exclude(attempts__ended_at__isnull=True, attempts__isnull=False)[:BATCH]:
-        count += controller.release(job)
+    count = moves.release(
+        list(waiting.exclude(attempts__ended_at__isnull=True, attempts__isnull=False)[:BATCH])
+    )
     for fair_use in _over_limit().order_by().values_list("fair_use", flat=True).distinct():
         count += release_limited(fair_use)
     return count
@@ -199,21 +207,29 @@ def release() -> int:
 
 def release_limited(fair_use: str) -> int:
     """Queue as many of a user's jobs over the limit as it has room for."""
-    from uws import controller, creation
+    from uws import creation, moves
 
-    held = _over_limit().filter(fair_use=fair_use)
-    first = held.order_by("queued_at", "child_number").first()
+    first = rows.first(Job, f"{_HELD} ORDER BY queued_at, child_number", [fair_use])
     if first is None:
         return 0
     room = creation.limits_of(first.owner_id is not None).active_jobs - active(fair_use)
-    count, stops = 0, list(QueueStop.objects.all())
-    for job in held.order_by("queued_at", "child_number")[: max(0, room)]:
+    held = rows.select(Job, f"{_HELD} ORDER BY queued_at, child_number LIMIT %s", [fair_use, max(0, room)])
+    stops, free = _stops(), []
+    for job in held:
         stop = next((one for one in stops if one.covers(job)), None)
         if stop is None:
-            count += controller.release(job)
+            free.append(job)
         else:
             Job.objects.filter(pk=job.pk, phase=Phase.HELD).update(held_for=HeldFor.PAUSE, stage=text(stop))
-    return count
+    return moves.release(free)
+
+
+def is_held(fair_use: str) -> bool:
+    """True if a user's jobs wait for others of his to end: a look without a lock."""
+    return bool(rows.query(f"SELECT 1 FROM uws_job WHERE {_HELD} LIMIT 1", [fair_use]))
+
+
+_HELD = "fair_use = %s AND phase = 'HELD' AND held_for = 'limit' AND deleted_at IS NULL"
 
 
 def _over_limit() -> QuerySet[Job]:

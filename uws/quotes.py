@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from statistics import median
 
-from django.db.models import Count
-
+from uws import rows
 from uws.models import Job, now
 from uws.phases import Phase
 
@@ -19,13 +17,11 @@ LEAST = 3
 
 def typical_seconds(tool_name: str) -> float | None:
     """The median run time of the tool's latest completed jobs; None if there are too few."""
-    rows = (
-        Job.objects.filter(tool_name=tool_name, phase=Phase.COMPLETED.value, each="")
-        .exclude(start_time=None)
-        .order_by("-end_time")
-        .values_list("start_time", "end_time")[:EARLIER]
+    condition = "tool_name = %s AND phase = 'COMPLETED' AND each = '' AND start_time IS NOT NULL"
+    found = rows.fields(
+        Job, ("start_time", "end_time"), f"{condition} ORDER BY end_time DESC LIMIT %s", [tool_name, EARLIER]
     )
-    times = [(end - start).total_seconds() for start, end in rows if start and end]
+    times = [(end - start).total_seconds() for start, end in found if start and end]
     return median(times) if len(times) >= LEAST else None
 
 
@@ -37,18 +33,24 @@ def quote(job: Job) -> datetime | None:
     own = typical_seconds(job.tool_name)
     if own is None:
         return None
-    ahead = Job.objects.filter(executor=job.executor, deleted_at__isnull=True, each="").order_by()
-    waiting = ahead.filter(phase=Phase.QUEUED, priority__gte=job.priority).exclude(pk=job.pk)
-    running = ahead.filter(phase=Phase.EXECUTING)
-    places = running.count()
-    seconds = own
-    if places and waiting.exists():
-        work = _seconds(waiting.values_list("tool_name").annotate(Count("pk")), own)
+    seconds, places, work, waits = own, 0, 0.0, False
+    for phase, tool, count in _ahead(job):
         # Those that run are half done, on average.
-        work += _seconds(running.values_list("tool_name").annotate(Count("pk")), own) / 2
+        share = 0.5 if phase == Phase.EXECUTING else 1.0
+        places += count if phase == Phase.EXECUTING else 0
+        work += share * count * ((own if tool == job.tool_name else typical_seconds(tool)) or own)
+        waits = waits or phase == Phase.QUEUED
+    if places and waits:
         seconds += work / places
     return now() + timedelta(seconds=min(seconds, 30 * 86400))
 
 
-def _seconds(counts: Iterable[tuple[str, int]], otherwise: float) -> float:
-    return sum(number * (typical_seconds(name) or otherwise) for name, number in counts)
+def _ahead(job: Job) -> list[tuple[str, str, int]]:
+    """(phase, tool, number) of the jobs that run, and of those that are queued before this one."""
+    common = "executor = %s AND each = '' AND deleted_at IS NULL GROUP BY phase, tool_name"
+    return rows.query(
+        f"SELECT phase, tool_name, COUNT(*) FROM uws_job WHERE phase = 'EXECUTING' AND {common} UNION ALL"
+        " SELECT phase, tool_name, COUNT(*) FROM uws_job WHERE phase = 'QUEUED' AND priority >= %s AND id <> %s"
+        f" AND {common}",
+        [job.executor, job.priority, job.pk, job.executor],
+    )

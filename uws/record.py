@@ -24,7 +24,7 @@ from provenance.records import (
     result_id,
     upload_id,
 )
-from uws import steps, storage
+from uws import rows, steps, storage
 from uws.creation import UPLOAD_PREFIX
 from uws.models import Job, JobInput, JobResult
 from uws.steps import FILE_NAME, Steps
@@ -32,7 +32,7 @@ from uws.tools import registry
 from uws.tools.description import Parameter, ParameterType, Tool
 
 if TYPE_CHECKING:
-    from uws.controller import Outcome
+    from uws.moves import Outcome
 
 JOB_PREFIX = "job:"
 """`job:<id>/<result>` is how a job's input names a result of another job."""
@@ -55,7 +55,7 @@ _TYPES = {"preview": RelationType.PREVIEW, "log": RelationType.LOG, "quality": R
 def record(job: Job, outcome: Outcome, *, final: bool = True, attempt: int | None = None) -> None:
     """Write the record of an attempt (or of a job that never ran) in the caller's transaction."""
     tool = _tool(job)
-    results = list(outcome.results)
+    results, inputs = list(outcome.results), rows.inputs_of(job)
     inner: Steps = outcome.extra.get("steps") or Steps()
     for step in inner.activities:
         recorder.record(step)
@@ -69,7 +69,7 @@ def record(job: Job, outcome: Outcome, *, final: bool = True, attempt: int | Non
             comment=" ".join(filter(None, [outcome.message or _remark(outcome), inner.problem])),
             parameters=tuple(_parameter(tool, name, value) for name, value in job.parameters.items()),
             used=(
-                *(_used(job, row, tool) for row in job.inputs.all()),
+                *(_used(job, row, tool) for row in inputs),
                 *_repeated(results, outcome),
                 *outcome.extra.get("used", ()),
             ),
@@ -86,7 +86,7 @@ def record(job: Job, outcome: Outcome, *, final: bool = True, attempt: int | Non
             requestDigest=request_digest(
                 job.tool_digest,
                 job.parameters,
-                [(row.role, row.sha256 or row.identifier) for row in job.inputs.all()],
+                [(row.role, row.sha256 or row.identifier) for row in inputs],
             ),
             cpuTime=outcome.cpu_seconds,
             peakMemory=None if outcome.max_rss_kb is None else outcome.max_rss_kb << 10,

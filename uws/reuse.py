@@ -91,7 +91,7 @@ def answer(job: Job) -> bool:
 
     Its activity used the earlier entities; what it generates was derived from them (STANDARDS 28).
     """
-    from uws import controller  # which asks here before it queues anything
+    from uws import moves  # which asks here before it queues anything
 
     if not wanted(job):
         return False
@@ -101,7 +101,7 @@ def answer(job: Job) -> bool:
         return False
     try:
         with transaction.atomic():
-            controller.repeat(job, earlier.pk, _copies(job, earlier))
+            moves.repeat(job, earlier.pk, _copies(job, earlier))
     except OSError:
         log.exception("job %s: the results of %s cannot be kept again", job.pk, earlier.pk)
         return False

@@ -12,10 +12,10 @@ from pathlib import Path
 from gateway.vo.caller import Caller
 from gateway.vo.errors import Busy, GatewayError, NotAvailable
 from provenance.records import UsedRecord
-from uws import controller, results, storage
-from uws.controller import Outcome
+from uws import moves, results, storage
 from uws.kinds import RunnerKind, kind_of
 from uws.models import AttemptOutcome, ErrorType, Job, JobResult, now
+from uws.moves import Outcome
 from uws.phases import Phase
 
 log = logging.getLogger("vogate.uws")
@@ -84,7 +84,7 @@ class Context:
         moment = time.monotonic()
         if moment - self._reported >= REPORT_SECONDS:
             self._reported = moment
-            controller.report(self.job_id, self.attempt, progress=fraction, stage=stage)
+            moves.report(self.job_id, self.attempt, progress=fraction, stage=stage)
 
     def cancel(self, why: str) -> None:
         """End the runner; `why` is ABORTED, TIMEOUT or STOPPED."""

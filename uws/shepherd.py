@@ -62,14 +62,18 @@ def boot_id() -> str:
         return ""
 
 
-def write_json(folder: str, name: str, value: dict[str, object]) -> None:
-    """Write a file that appears only when it is whole, over the room reserved for it if there is some."""
+def write_json(folder: str, name: str, value: dict[str, object], *, lasting: bool = True) -> None:
+    """Write a file that appears only when it is whole, over the room reserved for it if there is some.
+
+    What is `lasting` is on the disk, too, before this returns: it outlives a loss of power.
+    """
     part = os.path.join(folder, f".{name}.part")
     fd = os.open(part, os.O_WRONLY | os.O_CREAT, 0o644)
     try:
         data = json.dumps(value).encode()
         os.write(fd, data.ljust(RESERVED_BYTES) if os.fstat(fd).st_size else data)
-        os.fsync(fd)
+        if lasting:
+            os.fsync(fd)
     finally:
         os.close(fd)
     os.replace(part, os.path.join(folder, name))
@@ -478,7 +482,9 @@ def main(folder: str, kind: type[Shepherd] = Shepherd) -> int:
     with open(os.path.join(folder, ".exit.json.part"), "wb") as reserve:
         reserve.write(b" " * RESERVED_BYTES)
     pid = os.getpid()
-    write_json(folder, "shepherd.json", {"pid": pid, "start": process_start(pid), "boot": boot_id()})
+    # Of no use to another boot of the machine: the tool need not wait for the disk.
+    mine: dict[str, object] = {"pid": pid, "start": process_start(pid), "boot": boot_id()}
+    write_json(folder, "shepherd.json", mine, lasting=False)
     shepherd.run(wake_read)
     return 0
 

@@ -41,6 +41,8 @@ MAX_SUBMISSIONS = 5
 SNAPSHOT_SECONDS = 1.0
 GATHER_SECONDS = 0.1
 """Attempts that begin within this time share an array."""
+GATHER_MOST_SECONDS = 1.0
+"""What begins one after the other is waited for no longer than this."""
 SETTLE_SECONDS = 3.0
 """A job that is missing from squeue for so long is gone; its last files may still be on their way."""
 SPARE_MINUTES = 2
@@ -227,7 +229,7 @@ class SlurmExecutor:
             self._news.wait(SNAPSHOT_SECONDS)
             self._news.clear()
             try:
-                time.sleep(GATHER_SECONDS)
+                self._gather()
                 if self._held or self._waiting or self._cancel:
                     self._snapshot = self._client.snapshot()
                     self._cancel_some()
@@ -237,6 +239,13 @@ class SlurmExecutor:
             except Exception:
                 log.exception("the thread that talks with Slurm goes on after an error")
                 time.sleep(SNAPSHOT_SECONDS)
+
+    def _gather(self) -> None:
+        """Until no more begin: the jobs of one request are one array, however long it takes to claim them."""
+        end, before = time.monotonic() + GATHER_MOST_SECONDS, -1
+        while len(self._waiting) != before and time.monotonic() < end:
+            before = len(self._waiting)
+            time.sleep(GATHER_SECONDS)
 
     def _complain(self, error: Exception) -> None:
         """Once a minute."""

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from django.db.models import F, Q
 
-from uws import batch, controller, executors, nudges, queue, queues, remaking, shepherd, storage
+from uws import batch, controller, executors, moves, nudges, queue, queues, remaking, shepherd, storage
 from uws.models import Attempt, AttemptOutcome, Job, now
 from uws.phases import Phase
 
@@ -135,7 +135,7 @@ def reroute() -> None:
 
 def requeue_runner(job: Job) -> None:
     """A runner's thread died with its worker."""
-    controller.requeue(job.pk, job.attempt, AttemptOutcome.LOST, "its worker ended")
+    moves.requeue(job.pk, job.attempt, AttemptOutcome.LOST, "its worker ended")
 
 
 def destroy_due() -> int:

@@ -12,9 +12,10 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
 from gateway.vo.errors import GatewayError
-from uws import attempts, controller, outcome, storage
+from uws import attempts, moves, outcome, rows, storage
 from uws.executor import Executor
-from uws.models import AttemptOutcome, Job, JobResult
+from uws.models import AttemptOutcome, Job
+from uws.phases import Phase
 from uws.tools import registry
 from uws.tools.description import Tool
 
@@ -33,6 +34,8 @@ class State(Enum):
     """The job is no longer ours (aborted, deleted, passed on): its processes are being ended."""
     COLLECTING = "collecting"
     """Its processes have ended; results are being taken in."""
+    TIDYING = "tidying"
+    """The job has ended; its work folder is being removed, which may take longer than a short job runs."""
     DONE = "done"
 
 
@@ -64,7 +67,7 @@ class Tended:
             if not isinstance(error, GatewayError):
                 log.exception("job %s cannot be started", self.job.pk)
             self.state = State.DONE
-            controller.finish(self.job.pk, self.attempt, outcome.of_error(error))
+            moves.finish(self.job.pk, self.attempt, outcome.of_error(error))
 
     def tool(self) -> Tool:
         return registry.get(self.job.tool_name, self.job.tool_version)
@@ -91,7 +94,7 @@ class Tended:
             return
         progress, stage = newest.get("progress"), newest.get("stage", "")
         number = isinstance(progress, int | float) and not isinstance(progress, bool)
-        controller.report(
+        moves.report(
             self.job.pk,
             self.attempt,
             progress=min(1.0, max(0.0, float(progress))) if number else None,  # type: ignore[arg-type]
@@ -132,7 +135,7 @@ class Tended:
             self.executor.forget(self.folder)
         except Exception:
             log.exception("job %s attempt %s: not concluded, will try again", self.job.pk, self.attempt)
-            if self.state is State.COLLECTING:
+            if self.state in (State.COLLECTING, State.TIDYING):
                 self.state = State.RUNNING
             self.retry_at = time.monotonic() + RETRY_SECONDS
         finally:
@@ -149,9 +152,10 @@ class Tended:
         except GatewayError as error:  # the tool's description has gone meanwhile
             result = outcome.of_error(error)
         if result is None:
-            controller.requeue(self.job.pk, self.attempt, AttemptOutcome.STOPPED, "The gateway was stopped.")
-        elif not controller.finish(self.job.pk, self.attempt, result):
+            moves.requeue(self.job.pk, self.attempt, AttemptOutcome.STOPPED, "The gateway was stopped.")
+        elif not moves.finish(self.job.pk, self.attempt, result):
             log.info("job %s attempt %s ended after the job had", self.job.pk, self.attempt)
+        self.state = State.TIDYING
         self._tidy()
 
     def _lost(self) -> None:
@@ -163,29 +167,27 @@ class Tended:
             self.state = State.RUNNING
             raise RuntimeError("the shepherd lives after all")
         self.executor.clear(self.folder)
-        controller.requeue(
-            self.job.pk, self.attempt, AttemptOutcome.LOST, "its processes ended without a word"
-        )
+        moves.requeue(self.job.pk, self.attempt, AttemptOutcome.LOST, "its processes ended without a word")
         self._tidy()
 
     def _close(self) -> None:
         """The job ended before its processes did."""
         self.executor.clear(self.folder)
-        suspended = Job.objects.filter(pk=self.job.pk, phase=controller.Phase.SUSPENDED).exists()
+        suspended = Job.objects.filter(pk=self.job.pk, phase=Phase.SUSPENDED).exists()
         why = AttemptOutcome.STOPPED if suspended else AttemptOutcome.ABORTED
-        controller.close_attempt(self.job.pk, self.attempt, why, controller.Outcome(controller.Phase.ABORTED))
+        moves.close_attempt(self.job.pk, self.attempt, why, moves.Outcome(Phase.ABORTED))
         self._tidy()
 
     def _tidy(self) -> None:
         """Remove the work folder; and all of it if the job is deleted or archived."""
-        job = Job.objects.filter(pk=self.job.pk).first()
+        job = rows.first(Job, "id = %s", [self.job.pk])
         if job is None or job.deleted_at is not None:
             storage.discard(job or self.job)
             return
-        if job.phase == controller.Phase.ARCHIVED:
+        if job.phase == Phase.ARCHIVED:
             storage.empty(job)
             return
         storage.remove(self.folder / "work")
         storage.remove(self.folder / "tmp")
-        if job.is_final and not JobResult.objects.filter(job=job).exists():
+        if job.is_final and not rows.results_of(job):
             storage.remove(job.results_folder)

@@ -17,7 +17,7 @@ from typing import Protocol
 from django.db import close_old_connections, connection
 from django.http import HttpRequest
 
-from uws import forms
+from uws import forms, rows
 from uws.models import Job
 from uws.phases import FINAL, WAITABLE, Phase
 from uws.watch import POLL_SECONDS, open_watch
@@ -28,6 +28,7 @@ MAX_SECONDS = 60
 _RECHECK_SECONDS = 1.0
 _POLL_SECONDS = 0.005
 """Somebody waits for the answer: looked more often than where nobody does (a look takes microseconds)."""
+_ASKED_AT_ONCE = 10_000
 _AT_ONCE = 100
 """Jobs that are read and answered together."""
 
@@ -85,7 +86,8 @@ def wait_until(
     """Sleep until the job's phase is none of `while_in`, or time is over; returns the phase ('' if deleted)."""
     end = time.monotonic() + seconds
     while True:
-        phase = Job.objects.filter(pk=job_id, deleted_at__isnull=True).values_list("phase", flat=True).first()
+        found = rows.query("SELECT phase FROM uws_job WHERE id = %s AND deleted_at IS NULL", [job_id])
+        phase = found[0][0] if found else None
         if phase not in while_in or time.monotonic() >= end or (gone is not None and gone.is_set()):
             return phase or ""
         time.sleep(min(POLL_SECONDS, max(0.0, end - time.monotonic())))
@@ -183,13 +185,17 @@ class Waiters:
         """Answer those whose job is in another phase than they know."""
         with self._lock:
             waiting = {pk: list(held) for pk, held in self._waiting.items()}
-        phases = dict(
-            Job.objects.filter(pk__in=list(waiting), deleted_at__isnull=True).values_list("pk", "phase")
-        )
+        phases: dict[str, str] = {}
+        pks = list(waiting)
+        for start in range(0, len(pks), _ASKED_AT_ONCE):
+            some = pks[start : start + _ASKED_AT_ONCE]
+            condition = f"id IN ({rows.marks(some)}) AND deleted_at IS NULL"
+            phases |= rows.query(f"SELECT id, phase FROM uws_job WHERE {condition}", some)
         changed = [pk for pk, held in waiting.items() if any(phases.get(pk) != one.phase for one in held)]
         for start in range(0, len(changed), _AT_ONCE):
             some = changed[start : start + _AT_ONCE]
-            jobs = Job.objects.select_related("owner").prefetch_related("inputs", "results").in_bulk(some)
+            found = rows.select(Job, f"id IN ({rows.marks(some)})", some)
+            jobs = {job.pk: job for job in found}
             answers: list[tuple[Held, bytes | None]] = []
             for pk in some:
                 held = [one for one in waiting[pk] if phases.get(pk) != one.phase]

@@ -1,8 +1,9 @@
 """Warm starts: zygotes that have a tool's libraries loaded (`uws.zygote`), and when they may be used.
 
 A tool's description names the modules (`warm: [gammapy.analysis]`).  The worker keeps one process for each
-environment and list of modules, which forks the shepherds of this machine's attempts.  Wherever that is not
-possible, or not as safe, an attempt starts cold; nothing else depends on it.
+environment and list of modules, which forks the shepherds of this machine's attempts.  The shepherds of all other
+tools are forked by a zygote without modules, the nursery: that saves a Python's start for every attempt.
+Wherever that is not possible, or not as safe, an attempt starts cold; nothing else depends on it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import select
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,11 +92,13 @@ class Zygote:
         home.mkdir(parents=True, exist_ok=True)
         self._socket, theirs = socket.socketpair()
         environment = sandbox.environment(home, home, home / "progress.jsonl", zygote.PAD, boxed=False)
-        # Matplotlib's list of fonts is made once for all tools (uws.worker.make_caches).
+        # A nursery needs no more than a shepherd does; a tool's zygote is the tool's Python as it is.
+        options = [] if key.modules else ["-I", "-S"]
+        # Matplotlib's list of fonts is made once for all tools (uws.workers.make_caches).
         environment["MPLCONFIGDIR"] = str(home.parent / "tools" / "matplotlib")
         with theirs, (home / "zygote.err").open("wb") as errors:
             self.process = subprocess.Popen(
-                [key.python, zygote.__file__, str(theirs.fileno()), *key.modules],
+                [key.python, *options, zygote.__file__, str(theirs.fileno()), *key.modules],
                 stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, cwd=home, env=environment,
                 pass_fds=[theirs.fileno()], start_new_session=True,
             )  # fmt: skip
@@ -104,7 +108,7 @@ class Zygote:
         if not self.ready and not self.failed and self._readable(0.0):
             self._take_in(self._line(0.0))
         if self.ready and self.stamp != _stamp(self.key.python, self._paths):
-            log.info("packages have changed: %s is loaded again", ", ".join(self.key.modules))
+            log.info("packages have changed: %s is loaded again", ", ".join(self.key.modules) or "Python")
             self.end()
         return self.ready and not self.failed
 
@@ -112,7 +116,8 @@ class Zygote:
         if said is not None and said.get("ready"):
             self.ready, self._paths = True, list(said["path"])
             self.stamp = _stamp(self.key.python, self._paths)
-            log.info("warm: %s, loaded in %.1f s", ", ".join(self.key.modules), said["seconds"])
+            if self.key.modules:
+                log.info("warm: %s, loaded in %.1f s", ", ".join(self.key.modules), said["seconds"])
         else:
             log.warning("tools start cold: %s", (said or {}).get("error", "the zygote ended"))
             self.end()
@@ -165,9 +170,9 @@ class Zygote:
 
 
 def _stamp(python: str, paths: Sequence[str]) -> str:
-    """Changes when packages are installed or removed where the interpreter finds them."""
+    """Changes when packages are installed or removed where the interpreter finds them, and with our own programs."""
     times = []
-    for path in (python, *paths):
+    for path in (python, zygote.__file__, shepherd.__file__, *paths):
         try:
             times.append(str(os.stat(path).st_mtime_ns))
         except OSError:
@@ -175,12 +180,22 @@ def _stamp(python: str, paths: Sequence[str]) -> str:
     return " ".join(times)
 
 
+NURSERY = Key(sys.executable, ())
+"""What forks the shepherds of tools that have no zygote of their own."""
+
+
 class Zygotes:
-    """The zygotes of one worker."""
+    """The zygotes of one process that runs attempts.
+
+    Parameters
+    ----------
+    home
+        Below it each has a folder of its own.
+    """
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._wanted: list[Key] = []
+        self._wanted: list[Key] = [NURSERY]
         self._zygotes: dict[Key, Zygote] = {}
         self._not_before: dict[Key, float] = {}
 
@@ -200,9 +215,9 @@ class Zygotes:
                 continue
             if time.monotonic() >= self._not_before.get(key, 0.0):
                 self._not_before[key] = time.monotonic() + AGAIN_SECONDS
-                number = self._wanted.index(key)
+                name = f"zygote-{self._wanted.index(key)}" if key.modules else "nursery"
                 try:
-                    self._zygotes[key] = Zygote(key, self._home / f"zygote-{number}")
+                    self._zygotes[key] = Zygote(key, self._home / name)
                 except OSError as error:
                     log.warning("tools start cold: %s cannot be started (%s)", key.python, error)
 
@@ -210,12 +225,14 @@ class Zygotes:
         """The shepherd of the attempt, forked; None if it has to be started cold."""
         if not self._zygotes:
             return None
-        spec = storage.read_json(folder / "spec.json") or {}
-        warm = spec.get("warm")
-        if not warm:
-            return None
-        known = self._zygotes.get(Key(warm["python"], tuple(warm["modules"])))
-        return known.fork(folder) if known is not None and known.usable() else None
+        warm = (storage.read_json(folder / "spec.json") or {}).get("warm")
+        own = [Key(warm["python"], tuple(warm["modules"]))] if warm else []
+        for key in (*own, NURSERY):
+            known = self._zygotes.get(key)
+            child = known.fork(folder) if known is not None and known.usable() else None
+            if child is not None:
+                return child
+        return None
 
     def close(self) -> None:
         for one in self._zygotes.values():

@@ -11,7 +11,7 @@ from typing import Protocol
 import psycopg2
 from django.db import connection
 
-from uws.controller import CHANNEL
+from uws.moves import CHANNEL
 
 POLL_SECONDS = 0.02
 FALLBACK_SECONDS = 0.2
@@ -54,7 +54,7 @@ class SqliteWatch:
 
 
 class PostgresWatch:
-    """LISTEN on the channel on which `uws.controller` notifies; a lost connection is made anew."""
+    """LISTEN on the channel on which `uws.moves` notifies; a lost connection is made anew."""
 
     def __init__(self) -> None:
         self._connection: psycopg2.extensions.connection | None = None

@@ -1,4 +1,4 @@
-"""The worker: takes jobs from the queue, has them run, and takes in what they leave (`vogate worker`)."""
+"""The worker: takes jobs from the queue, has them run, and takes in what they leave."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ import concurrent.futures
 import logging
 import os
 import select
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
-from uws import attempts, controller, executors, queue, runners, sweeper, warm
-from uws.executor import Executor, LocalExecutor, open_executor
+from uws import executors, moves, queue, runners, sweeper, warm
+from uws.executor import Executor, open_executor
 from uws.executors import ExecutorType
 from uws.models import AttemptOutcome, Job
+from uws.phases import Phase
 from uws.tending import State, Tended
 from uws.tools import registry
 from uws.watch import POLL_SECONDS, open_watch
@@ -38,8 +35,6 @@ RUNNER_SLOTS = 4
 RUNNER_GRACE = 5.0
 """Seconds that a cancelled runner has before its job ends without it."""
 STOP_SECONDS = 8.0
-RUN_SECONDS = 60.0
-"""How long one message keeps a Celery worker's process, apart from the job that it is at then."""
 
 
 class Threaded:
@@ -58,11 +53,11 @@ class Threaded:
         try:
             outcome = runners.execute(self.job, self.context)
             if outcome is None:
-                controller.requeue(
+                moves.requeue(
                     self.job.pk, self.job.attempt, AttemptOutcome.STOPPED, "The gateway was stopped."
                 )
             else:
-                controller.finish(self.job.pk, self.job.attempt, outcome)
+                moves.finish(self.job.pk, self.job.attempt, outcome)
         except Exception:
             log.exception("job %s: its end cannot be written; it will be tried again", self.job.pk)
         finally:
@@ -87,8 +82,8 @@ class Worker:
     end_jobs_on_exit
         End running attempts on exit and queue their jobs again; otherwise their shepherds live on and
         the next worker takes them over.
-    executor
-        Where attempts of `local` jobs run; this machine by default.
+    zygotes
+        What forks the shepherds of this machine; without them each is started anew.
     kinds
         The executors whose jobs it claims, and nobody else's jobs interest it then; by default all those of the
         site that have no workers of their own, and it looks after the whole queue.
@@ -102,12 +97,13 @@ class Worker:
         *,
         runner_slots: int = RUNNER_SLOTS,
         end_jobs_on_exit: bool = False,
-        executor: Executor | None = None,
+        zygotes: warm.Zygotes | None = None,
         kinds: Sequence[str] | None = None,
         collectors: concurrent.futures.Executor | None = None,
     ) -> None:
         self.slots, self.runner_slots, self.end_jobs_on_exit = slots, runner_slots, end_jobs_on_exit
-        self._executors: dict[str, Executor] = {executors.LOCAL: executor or LocalExecutor()}
+        self.zygotes = zygotes
+        self._executors: dict[str, Executor] = {}
         self.kinds = list(_own_kinds() if kinds is None else kinds)
         self.only = None if kinds is None else tuple(kinds)
         self.name, self.host = sweeper.worker_name(), sweeper.host_name()
@@ -120,8 +116,13 @@ class Worker:
         # Whoever starts a gateway wants its pages first: libraries are loaded a moment later.
         self._due = {"warm": time.monotonic() + WARM_EVERY}
 
+    def stop(self, *_: object) -> None:
+        """Have `run` end soon; a signal's handler."""
+        self.stopping = True
+        _poke(self._wake_write)
+
     def run(self) -> None:
-        """Work until `stopping` is set (by a signal's handler)."""
+        """Work until `stop` is called."""
         log.info("worker %s: %s slots", self.name, self.slots)
         while not self.stopping:
             self._round()
@@ -205,7 +206,8 @@ class Worker:
 
     def _has_room(self, name: str) -> bool:
         executor = self._executor(name)
-        held = [t for t in self.tended.values() if t.executor is executor and t.state is not State.ENDING]
+        taken = (State.RUNNING, State.COLLECTING)
+        held = [t for t in self.tended.values() if t.executor is executor and t.state in taken]
         return len(held) < (self.slots if executor.slots is None else executor.slots)
 
     def executor_of(self, job: Job) -> Executor:
@@ -214,7 +216,7 @@ class Worker:
 
     def _executor(self, name: str) -> Executor:
         if name not in self._executors:
-            self._executors[name] = open_executor(name)
+            self._executors[name] = open_executor(name, self.zygotes)
         return self._executors[name]
 
     def _begin(self, job: Job) -> None:
@@ -246,7 +248,9 @@ class Worker:
             if tended.state is State.DONE:
                 del self.tended[pk]
                 freed = True
-            elif tended.state is State.COLLECTING or moment < tended.retry_at or tended.alive:
+            elif (
+                tended.state in (State.COLLECTING, State.TIDYING) or moment < tended.retry_at or tended.alive
+            ):
                 continue
             else:
                 tended.retry_at = moment + 3600.0  # in hand; `conclude` sets it anew if it fails
@@ -270,17 +274,14 @@ class Worker:
                 log.error("job %s does not heed its cancellation; it ends without it", pk)
                 job = threaded.job
                 text = f"The job ran longer than its executionDuration of {job.execution_duration} s."
-                outcome = controller.Outcome(
-                    controller.Phase.ABORTED, message=text, attempt=AttemptOutcome.TIMEOUT
-                )
-                controller.finish(pk, job.attempt, outcome)
+                outcome = moves.Outcome(Phase.ABORTED, message=text, attempt=AttemptOutcome.TIMEOUT)
+                moves.finish(pk, job.attempt, outcome)
                 del self.threads[pk]
 
     def _keep_warm(self) -> None:
-        zygotes = getattr(self._executors[executors.LOCAL], "zygotes", None)
-        if zygotes is not None:
-            zygotes.want(registry.all_tools())
-            zygotes.tend()
+        if self.zygotes is not None:
+            self.zygotes.want(registry.all_tools())
+            self.zygotes.tend()
 
     def _sweep(self) -> None:
         if self.draining:
@@ -340,53 +341,8 @@ def _own_kinds() -> list[str]:
     return [name for name, config in executors.configured().items() if config.type is not ExecutorType.CELERY]
 
 
-def run_waiting(executor: str) -> bool:
-    """Run the waiting jobs of an executor, one at a time, in this process (a Celery worker's).
-
-    Returns
-    -------
-    True if some still wait: after `RUN_SECONDS` other messages have their turn.
-    """
-    settings.VOGATE_JOBS.mkdir(parents=True, exist_ok=True)
-    return Worker(1, runner_slots=0, kinds=[executor]).run_until_idle(RUN_SECONDS)
-
-
 def _poke(fd: int) -> None:
     try:
         os.write(fd, b"x")
     except OSError:
         pass
-
-
-def make_caches() -> None:
-    """Have matplotlib list the fonts once, instead of in each job (about a second)."""
-    target = attempts.cache_folder() / "matplotlib"
-    if target.is_dir():
-        return
-    part = target.with_name(f"matplotlib.{os.getpid()}")
-    part.mkdir(parents=True, exist_ok=True)
-    environment = {"PATH": os.defpath, "HOME": str(part), "MPLCONFIGDIR": str(part), "MPLBACKEND": "Agg"}
-    command = [sys.executable, "-c", "import matplotlib.font_manager"]
-    done = subprocess.run(command, env=environment, capture_output=True, check=False, cwd=part)
-    if done.returncode == 0 and not target.exists():
-        part.rename(target)
-
-
-def main(slots: int, end_jobs_on_exit: bool = False) -> int:
-    """`vogate worker`: run jobs until SIGINT or SIGTERM."""
-    settings.VOGATE_JOBS.mkdir(parents=True, exist_ok=True)
-    zygotes = (
-        warm.Zygotes(settings.VOGATE_HOME / "cache") if attempts.jobs_section().get("warm", True) else None
-    )
-    executor = LocalExecutor(zygotes=zygotes)
-    worker = Worker(slots, end_jobs_on_exit=end_jobs_on_exit, executor=executor)
-
-    def stop(*_: object) -> None:
-        worker.stopping = True
-        _poke(worker._wake_write)
-
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
-    threading.Thread(target=make_caches, name="caches", daemon=True).start()
-    worker.run()
-    return 0

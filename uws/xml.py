@@ -9,7 +9,7 @@ from typing import Any
 from lxml import etree
 
 from gateway.vo.xmltext import legal
-from uws import batch, links
+from uws import batch, links, rows
 from uws.models import Job, JobResult
 from uws.tools import registry
 
@@ -75,7 +75,7 @@ def parameter_values(job: Job) -> list[tuple[str, str]]:
     for name, value in job.parameters.items():
         for item in value if isinstance(value, list) else [value]:
             pairs.append((name, text_of(item)))
-    pairs += [(row.role, text_of(row.identifier)) for row in job.inputs.all()]
+    pairs += [(row.role, text_of(row.identifier)) for row in rows.inputs_of(job)]
     return pairs
 
 

@@ -1,10 +1,11 @@
 """The zygote: a process that has loaded a tool's libraries and forks attempts which find them loaded.
 
-Usage: python zygote.py SOCKET_FD MODULE...
+Usage: python zygote.py SOCKET_FD [MODULE...]
 
 It imports the modules, says `ready` on the socket, and then forks one shepherd for each attempt's folder that
 it is told.  That shepherd is `uws.shepherd` in all it does (lock, fence, limits, logs, exit record, kills),
 except that its tool is not executed but forked: it enters bubblewrap's walls and runs the script there.
+Without modules it is a nursery: its shepherds execute their tools as others do, and only their own start is saved.
 
 The walls are bubblewrap's own, made as for a cold start around a program that only waits.  The tool's process
 joins their namespaces, gives up all capabilities, and closes whatever it has not opened itself.  If any of
@@ -232,7 +233,7 @@ def load(names: list[str]) -> dict[str, object]:
     return {"ready": True, "seconds": round(time.monotonic() - began, 3), "path": sys.path}
 
 
-def give_birth(folder: str) -> None:
+def give_birth(folder: str, kind: type) -> None:
     """In the child: be the shepherd of the attempt in `folder`."""
     code = 1
     try:
@@ -243,15 +244,15 @@ def give_birth(folder: str) -> None:
             os.dup2(fd, number)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         os.chdir("/")
-        code = shepherd.main(folder, WarmShepherd)
+        code = shepherd.main(folder, kind)
     except BaseException:  # noqa: BLE001
         traceback.print_exc()
     finally:
         os._exit(code)
 
 
-def serve(connection: socket.socket) -> None:
-    """Fork until the worker closes the socket."""
+def serve(connection: socket.socket, kind: type) -> None:
+    """Fork shepherds of a kind until the worker closes the socket."""
     wake_read, wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -274,7 +275,7 @@ def serve(connection: socket.socket) -> None:
                 if pid == 0:
                     signal.set_wakeup_fd(-1)
                     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    give_birth(folder)
+                    give_birth(folder, kind)
                 answer = {"folder": folder, "pid": pid, "start": shepherd.process_start(pid)}
                 connection.sendall(json.dumps(answer).encode() + b"\n")
         reap()
@@ -296,7 +297,7 @@ def main(argv: list[str]) -> int:
     connection.sendall(json.dumps(said).encode() + b"\n")
     if "error" in said:
         return 1
-    serve(connection)
+    serve(connection, WarmShepherd if argv[1:] else shepherd.Shepherd)
     return 0
 
 

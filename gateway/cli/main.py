@@ -39,9 +39,9 @@ def _check(args: argparse.Namespace) -> int:
 
 def _worker(args: argparse.Namespace) -> int:
     _django()
-    from uws import worker
+    from uws import workers
 
-    return int(worker.main(slots=args.slots, end_jobs_on_exit=args.end_jobs) or 0)
+    return int(workers.main(slots=args.slots, end_jobs_on_exit=args.end_jobs) or 0)
 
 
 def _obscore(name: str) -> object:

@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.bench import waiting
+from tests.bench import many, waiting
 from tests.support.live import REPOSITORY
 
 NAME, PASSWORD = "bench", "a quick brown fox 7"
@@ -45,6 +45,9 @@ for n in range({number}):
         start_time=start, end_time=start, destruction=now() + timedelta(days=5)))
 Job.objects.bulk_create(rows, batch_size=2000)
 """
+
+TOGETHER = 40
+"""Trivial jobs that are asked for at once."""
 
 Figure = tuple[str, str, str, str]
 """What, our figure, OPUS on the same machine, the target."""
@@ -95,7 +98,7 @@ def once(http: Http) -> float:
         assert b">ERROR<" not in answer.body, answer.body
 
 
-def throughput(http: Http, number: int = 40) -> float:
+def throughput(http: Http, number: int = TOGETHER) -> float:
     """Trivial jobs per second."""
     start = time.monotonic()
     paths = [http.create(PHASE="RUN") for _ in range(number)]
@@ -150,7 +153,10 @@ def dispatch(args: argparse.Namespace) -> Iterator[Figure]:
         yield "trivial job, POST to COMPLETED", text, "", "150 ms"
         alone = [process_ms(made, path.rpartition("/")[2]) for _ in range(7)]
         yield "  of it the tool's own process", f"{statistics.median(alone):.0f} ms", "", "85 ms"
+        before = many.cpu_of(made)
         yield "trivial jobs", f"{throughput(http):.1f} /s", "", ""
+        cpu = 1000 * (many.cpu_of(made) - before) / TOGETHER
+        yield "  of it CPU time a job: gateway, tool and polls", f"{cpu:.0f} ms", "", ""
 
 
 def process_ms(made: Any, _job_id: str) -> float:

@@ -130,10 +130,10 @@ def _children_cpu() -> float:
 
 def by_gateway(service: Any, paths: Sequence[Path]) -> tuple[float, float]:
     """(wall, processor) seconds from the request until its job has ended."""
-    before, began = _cpu_of(service), time.monotonic()
+    before, began = cpu_of(service), time.monotonic()
     url = _submit(service.port, paths)
     end = _follow(url)
-    took = time.monotonic() - began, _cpu_of(service) - before
+    took = time.monotonic() - began, cpu_of(service) - before
     assert end["phase"] == "COMPLETED", end["error"]
     return took
 
@@ -168,7 +168,7 @@ def _follow(url: str) -> dict[str, Any]:
             return state
 
 
-def _cpu_of(service: Any) -> float:
+def cpu_of(service: Any) -> float:
     """Processor seconds of the service's processes and of all that they have waited for."""
     total = 0
     for process in service.processes:

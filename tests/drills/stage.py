@@ -199,10 +199,12 @@ def children(pid: int) -> list[int]:
 
 
 def descendants(pid: int) -> list[int]:
-    """Below a process; shepherds, which are in no worker's session, are not followed."""
+    """Below a process; shepherds, which are in no worker's session, are not followed: cold ones, and those of a zygote."""
     found = []
     for child in children(pid):
-        if "shepherd.py" not in command(child):
+        if "zygote.py" in command(child):
+            found.append(child)
+        elif "shepherd.py" not in command(child):
             found += [child, *descendants(child)]
     return found
 

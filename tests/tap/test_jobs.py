@@ -13,7 +13,7 @@ from django.test import Client
 from lxml import etree
 
 from tests.tap import catalogue
-from uws import controller, queue, runners
+from uws import moves, queue, runners
 from uws.models import Job
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("published", "jobs_folder")]
@@ -42,7 +42,7 @@ def work() -> Job:
     assert job is not None
     outcome = runners.execute(job, runners.Context(job))
     assert outcome is not None
-    controller.finish(job.pk, job.attempt, outcome)
+    moves.finish(job.pk, job.attempt, outcome)
     job.refresh_from_db()
     return job
 
@@ -139,5 +139,5 @@ def test_aborting_stops_the_query(client: Client) -> None:
     outcome = runners.execute(job, context)
     assert outcome is not None
     assert outcome.phase == "ABORTED"
-    controller.finish(job.pk, job.attempt, outcome)
+    moves.finish(job.pk, job.attempt, outcome)
     assert client.get(f"{path}/phase").content == b"ABORTED"

@@ -12,7 +12,7 @@ from provenance import models
 from provenance.lineage import Node, lineage
 from provenance.records import upload_id
 from tap import publish_commands
-from uws import controller, queue, replay, results, runners
+from uws import controller, moves, queue, replay, results, runners
 from uws.models import Job
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_archive")]
@@ -29,7 +29,7 @@ def query(caller: Caller, text: str) -> Job:
     assert claimed is not None
     outcome = runners.execute(claimed, runners.Context(claimed))
     assert outcome is not None
-    controller.finish(job.pk, claimed.attempt, outcome)
+    moves.finish(job.pk, claimed.attempt, outcome)
     job.refresh_from_db()
     assert job.phase == "COMPLETED", job.error_message
     return job

@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +132,24 @@ class Service:
     def post(self, url: str, **parameters: Any) -> str:
         """Send a form; returns where the answer, a 303, leads."""
         response = _opener.open(url, data=urllib.parse.urlencode(parameters).encode(), timeout=30)
+        assert response.status == 303, response.read()
+        return str(response.headers["Location"])
+
+    def post_files(self, tool: str, role: str, contents: Sequence[str], **parameters: Any) -> str:
+        """Run a tool with uploaded files; returns the job's URL."""
+        boundary = "part-of-a-request"
+        parts = [(f'"{name}"', str(value)) for name, value in {"PHASE": "RUN", **parameters}.items()]
+        parts += [(f'"{role}"; filename="f{n}.txt"', text) for n, text in enumerate(contents, 1)]
+        body = "".join(
+            f"--{boundary}\r\nContent-Disposition: form-data; name={head}\r\n\r\n{value}\r\n"
+            for head, value in parts
+        )
+        request = urllib.request.Request(
+            f"{self.url}/uws/{tool}/async",
+            data=f"{body}--{boundary}--\r\n".encode(),
+            headers={"Content-Type": f"multipart/form-data; boundary={boundary}"},
+        )
+        response = _opener.open(request, timeout=60)
         assert response.status == 303, response.read()
         return str(response.headers["Location"])
 

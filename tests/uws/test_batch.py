@@ -43,7 +43,7 @@ def test_each_input_makes_a_job_and_the_parent_has_all_results(client):
 
 
 def test_hundreds_of_files_come_in_one_request(client, django_assert_max_num_queries):
-    with django_assert_max_num_queries(1300):
+    with django_assert_max_num_queries(30):
         parent = ask(client, *(str(n) for n in range(300)), PHASE="RUN")
     assert parent.children.count() == 300
     assert {child.inputs.count() for child in parent.children.all()} == {1}

@@ -6,6 +6,7 @@ import os
 import signal
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,13 @@ def jobs_there(partner: Service, url: str) -> list[str]:
     done = partner.run("-c", code)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
+
+
+def running_there(partner: Service) -> list[Path]:
+    """Logs of the partner's jobs that have begun; found quickly, so that a short job is not missed."""
+    return [
+        path for path in partner.home.glob("jobs/*/*/attempt-1/stdout.log") if b"tick" in path.read_bytes()
+    ]
 
 
 def text_of(service: Service, url: str, name: str = "text") -> str:
@@ -96,8 +104,9 @@ def test_an_abort_ends_the_partners_job(service, partner):
 
 
 def test_after_a_killed_shepherd_the_same_job_there_goes_on(service, partner):
+    before = set(running_there(partner))
     url = service.create(action="sleep", seconds=4)
-    service.until(lambda: "EXECUTING" in "".join(jobs_there(partner, url)), "it runs there")
+    service.until(lambda: set(running_there(partner)) - before, "it runs there")
     (shepherd,) = service.shepherds(url)
     os.kill(shepherd, signal.SIGKILL)
     state = service.ended(url)

@@ -11,7 +11,7 @@ import pytest
 from gateway.vo.errors import NotAvailable, UsageError
 from provenance import recorder
 from tests.uws.builders import ANYBODY
-from uws import controller, queue, runners, sweeper
+from uws import controller, moves, queue, runners, sweeper
 from uws.models import AttemptOutcome, Job
 from uws.runners import Context, ResultFile
 
@@ -49,9 +49,9 @@ def claimed(**parameters) -> tuple[Job, Context]:
 def end(job: Job, context: Context) -> Job:
     outcome = runners.execute(job, context)
     if outcome is None:
-        controller.requeue(job.pk, job.attempt, AttemptOutcome.STOPPED)
+        moves.requeue(job.pk, job.attempt, AttemptOutcome.STOPPED)
     else:
-        controller.finish(job.pk, job.attempt, outcome)
+        moves.finish(job.pk, job.attempt, outcome)
     job.refresh_from_db()
     return job
 
@@ -126,14 +126,14 @@ def test_a_runner_whose_worker_died_is_tried_again(room):
 
 def test_an_older_attempt_cannot_end_the_job(room):
     job, context = claimed(query="x")
-    controller.requeue(job.pk, job.attempt, AttemptOutcome.STOPPED)
+    moves.requeue(job.pk, job.attempt, AttemptOutcome.STOPPED)
     again = queue.claim(["runner"], sweeper.worker_name(), sweeper.host_name())
     assert again is not None
     assert again.attempt == job.attempt + 1
     outcome = runners.execute(job, context)
     assert outcome is not None
-    assert not controller.finish(job.pk, job.attempt, outcome)
-    assert not controller.report(job.pk, job.attempt, progress=0.5, stage="late")
+    assert not moves.finish(job.pk, job.attempt, outcome)
+    assert not moves.report(job.pk, job.attempt, progress=0.5, stage="late")
     again.refresh_from_db()
     assert (again.phase, again.stage, again.results.count()) == ("EXECUTING", "", 0)
 

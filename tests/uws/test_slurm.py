@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +62,29 @@ def test_jobs_that_begin_together_are_one_array(service, worker):
     assert max(sizes) > 1
 
 
+def test_a_request_over_many_inputs_is_a_job_array(service, cluster):
+    """All its children are claimed at once (max_jobs), so that one sbatch submits them, as tasks of one array."""
+    number, before = 24, len(service.log())
+    url = service.post_files(
+        "probe", "files", [f"file {n}" for n in range(1, number + 1)], EACH="files", text="="
+    )
+    assert service.state(url)["children"]["active"] == number
+    worker = service.start_worker()
+    try:
+        state = service.ended(url)
+    finally:
+        worker.terminate()
+        worker.wait(20)
+    assert (state["phase"], state["children"]["completed"]) == ("COMPLETED", number), state["error"]
+    log = service.log()[before:]
+    sizes = [int(n) for n in re.findall(r"(\d+) attempts submitted to Slurm as", log)]
+    assert (sum(sizes), len(sizes) <= 3) == (number, True), sizes
+    tasks = set(re.findall(r"submitted to Slurm as (vogate-\S+\[\d+\])", log))
+    assert len(tasks) >= number - len(sizes), "all but what came alone are tasks of an array"
+    written = {path.read_text() for path in service.home.glob("jobs/*/*/results/out.txt")}
+    assert written >= {f"=file {n}" for n in range(1, number + 1)}
+
+
 def test_the_job_has_its_name_partition_memory_and_time(service, worker, cluster):
     url = service.create(action="sleep", seconds=2, EXECUTIONDURATION=90)
     service.shepherd(url)
@@ -74,19 +96,7 @@ def test_the_job_has_its_name_partition_memory_and_time(service, worker, cluster
 
 
 def test_what_slurm_refuses_is_the_jobs_error(service, worker):
-    boundary = "part-of-a-request"
-    parts = {"text": "x", "PHASE": "RUN", 'files"; filename="a.txt': "content"}
-    body = "".join(
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-        for name, value in parts.items()
-    )
-    request = urllib.request.Request(
-        f"{service.url}/uws/strict/async",
-        data=f"{body}--{boundary}--\r\n".encode(),
-        headers={"Content-Type": f"multipart/form-data; boundary={boundary}"},
-    )
-    with urllib.request.urlopen(request) as response:
-        url = response.url
+    url = service.post_files("strict", "files", ["content"], text="x")
     state = service.ended(url)
     assert state["phase"] == "ERROR"
     assert "Slurm refuses the job" in state["error"]["message"]

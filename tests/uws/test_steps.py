@@ -8,7 +8,7 @@ import pytest
 
 from provenance import recorder
 from provenance.records import EntityRecord
-from uws import controller, record, steps
+from uws import moves, record, steps
 from uws.models import JobInput
 from uws.phases import Phase
 
@@ -108,7 +108,7 @@ def test_they_are_recorded_with_the_end_of_the_job(account):
     )
     inner = record.read_steps(job, [])
     assert not inner.problem
-    outcome = controller.Outcome(Phase.COMPLETED, extra={"steps": inner})
+    outcome = moves.Outcome(Phase.COMPLETED, extra={"steps": inner})
     record.record(job, outcome)
     *before, final = recorder.document(job.pk).activities
     assert [activity.step for activity in before] == ["read", "fit"] or [a.step for a in before] == [

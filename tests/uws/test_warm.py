@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +104,12 @@ def worker(service: Service) -> Any:
     return process
 
 
-def zygotes(service: Service) -> list[int]:
-    """Process ids of the zygotes of this service, not of the shepherds that they forked."""
+def zygotes(service: Service, kind: str = "zygote") -> list[int]:
+    """Process ids of the zygotes of this service (or of its nursery), not of the shepherds that they forked."""
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
-            here = os.readlink(f"/proc/{name}/cwd").startswith(f"{service.home}/cache/zygote")
+            here = os.readlink(f"/proc/{name}/cwd").startswith(f"{service.home}/cache/{kind}")
             if here and b"zygote.py" in Path(f"/proc/{name}/cmdline").read_bytes():
                 found.append(int(name))
         except OSError:
@@ -243,6 +243,97 @@ def test_a_zygote_that_hangs_is_given_up_and_nothing_runs_twice(service, worker)
     assert (state["phase"], state["attempt"]) == ("COMPLETED", 1)
     assert state["log"]["text"].count("attempt starts") == 1
     assert pid not in zygotes(service)
+
+
+# -- the nursery, which forks the shepherds of all other tools -------------------------------------------
+
+
+def start(service: Service, seconds: float) -> tuple[str, bool]:
+    """The URL of a job of the cold tool, once it runs, and whether its shepherd was forked."""
+    url = service.create("probe", action="sleep", seconds=seconds)
+    command = Path(f"/proc/{service.shepherd(url)}/cmdline").read_bytes()
+    return url, b"zygote.py" in command
+
+
+def in_nursery(service: Service, worker: Any) -> int:
+    """Process id of the nursery, with a new worker if it is gone."""
+    if not zygotes(service, "nursery"):
+        worker.terminate()
+        worker.wait(20)
+        service.start_worker()
+    service.until(lambda: start(service, 0.5)[1], "shepherds are forked")
+    (pid,) = zygotes(service, "nursery")
+    return pid
+
+
+def test_shepherds_of_cold_tools_are_forked_and_survive_what_forked_them(service, worker):
+    in_nursery(service, worker)
+    url, forked = start(service, 2)
+    assert forked
+    for process in service.processes[1:]:
+        process.kill()
+    for pid in zygotes(service, "nursery"):
+        os.kill(pid, signal.SIGKILL)
+    service.start_worker()
+    state = service.ended(url)
+    assert (state["phase"], state["attempt"]) == ("COMPLETED", 1), state["error"]
+
+
+def test_without_a_nursery_shepherds_are_started_anew(service, worker):
+    os.kill(in_nursery(service, worker), signal.SIGKILL)
+    service.until(lambda: not zygotes(service, "nursery"), "it is gone")
+    url, forked = start(service, 0.2)
+    assert not forked
+    assert service.ended(url)["phase"] == "COMPLETED"
+
+
+def test_a_nursery_that_hangs_is_given_up_and_nothing_runs_twice(service, worker):
+    pid = in_nursery(service, worker)
+    os.kill(pid, signal.SIGSTOP)
+    state = run(service, "probe", action="write")
+    assert (state["phase"], state["attempt"]) == ("COMPLETED", 1)
+    assert state["log"]["text"].count("attempt starts") == 1
+    assert pid not in zygotes(service, "nursery")
+
+
+def test_a_shepherd_that_comes_second_is_not_the_end_of_the_attempt(tmp_path):
+    """As where a zygote forked, but its answer came so late that another one was asked."""
+    from uws.executor import LocalExecutor
+    from uws.warm import NURSERY, Zygotes
+
+    folder = tmp_path / "attempt-1"
+    (folder / "work").mkdir(parents=True)
+    spec = {
+        "job": "a", "attempt": 1, "argv": ["/bin/sleep", "3"], "cwd": str(folder / "work"),
+        "env": {"PATH": os.defpath}, "seconds": 30,
+    }  # fmt: skip
+    (folder / "spec.json").write_text(json.dumps(spec))
+    zygotes = Zygotes(tmp_path / "cache")
+    zygotes.tend()
+    executor = LocalExecutor(zygotes=zygotes)
+    try:
+        assert wait_for(lambda: zygotes._zygotes[NURSERY].usable())
+        first = zygotes.launch(folder)
+        assert first is not None
+        assert wait_for((folder / "shepherd.json").exists)
+        executor.launch(folder)
+        second = executor._children[folder]
+        assert wait_for(lambda: second.poll() is not None)
+        assert executor.alive(folder)
+        assert wait_for(lambda: not executor.alive(folder))
+        assert json.loads((folder / "exit.json").read_text())["exit"] == 0
+    finally:
+        executor.forget(folder)
+        zygotes.close()
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def test_packages_that_change_are_loaded_again(service, worker, tmp_path):
