@@ -82,7 +82,7 @@ class Background(threading.Thread):
         super().__init__(daemon=True)
         self.pool, self.cancels, self.error = pool, [], None
         self.start()
-        until(lambda: active(url) == 1)
+        until(lambda: pool.load()["running_short"] == 1 and active(url) == 1)
 
     def run(self) -> None:
         try:
