@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
 from gateway.bridge import Bridge
@@ -17,12 +19,20 @@ SWITCH_SECONDS = 0.001
 """How long a thread may compute while others wait for the interpreter: a fifth of Python's own choice, since here one of
 them is the loop that hands out answers."""
 
+
+def _get_ready() -> None:
+    """Do what the first requests would have to wait for: import all views, build the grammar, start query workers."""
+    _ = get_resolver().url_patterns
+    import_string("tap.workers.warm")()
+    # What has been imported stays: the collector need not look at it again, nor as often as for a small script.
+    gc.collect()
+    gc.freeze()
+
+
 _whole = get_wsgi_application()
 _entrance = import_string("gateway.entrance.Entrance")  # imports models, which need Django's set-up
 application = Bridge(_entrance(_whole))
 
 sys.setswitchinterval(SWITCH_SECONDS)
-# What has been imported stays: the collector need not look at it again, nor as often as for a small script.
-gc.collect()
-gc.freeze()
 gc.set_threshold(20_000, 20, 20)
+threading.Thread(target=_get_ready, name="get-ready", daemon=True).start()

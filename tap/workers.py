@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -11,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError
 
-from tap import archive
+from gateway.vo.errors import GatewayError
+from tap import adql, archive
 from tap.adql.extensions import Extension, named
 from tap.archive import Manifest
 from tap.engines.base import Engine
 from tap.engines.pool import Pool
 from tap.engines.worker import Limits
+
+log = logging.getLogger("vogate.query")
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ def extensions() -> frozenset[Extension]:
     return named(query_settings().extensions)
 
 
+FIRST = "SELECT schema_name FROM tap_schema.schemas WHERE 1 = CONTAINS(POINT(1, 2), CIRCLE(1, 2, 3))"
 _lock = threading.Lock()
 _engines: dict[tuple[int, str], Engine] = {}
 """By process and database."""
@@ -116,11 +122,17 @@ def attached(manifest: Manifest) -> dict[str, Path]:
     return {archive.alias(name): path for name, path in manifest.files.items()}
 
 
-def warm(count: int = 1) -> None:
-    """Start workers in the background (called by servers when they come up); harmless without an archive."""
-    manifest = archive.current()
+def warm() -> None:
+    """Get ready for queries (called by servers when they come up); harmless without an archive."""
+    try:
+        manifest = archive.current()
+    except (GatewayError, OSError, ValueError, DatabaseError) as error:
+        log.warning("no query worker is started before it is needed: %s", error)
+        return
     if manifest.stored:
-        engine().warm(manifest.version, attached(manifest), count)
+        engine().warm(manifest.version, attached(manifest), query_settings().short_workers)
+        # The parser is made when it is first used, which takes a second.
+        adql.compile_query(FIRST, manifest.schemas, extensions=extensions())
 
 
 def reset() -> None:

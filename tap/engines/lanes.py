@@ -1,4 +1,4 @@
-"""Who may run a query now: a short and a long lane, and a fair share for each caller.
+"""Who may run a query now: a short and a long lane, and a fair share for each caller, first come, first served.
 
 A query begins in the short lane.  If it still runs after `PROMOTION` seconds and somebody waits, it
 moves to the long lane, so that slow queries do not stand in the way of quick ones.
@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.vo.errors import Busy
@@ -60,6 +61,16 @@ class Leaving:
             cancel()
 
 
+@dataclass(eq=False)
+class Ticket:
+    """A query's place in the queue."""
+
+    lane: Lane
+    key: str
+    waits: bool = False
+    """It could not begin when it came."""
+
+
 class Lanes:
     """The queries that run and wait; every method but `load` is called under the lock of `changed`.
 
@@ -79,10 +90,21 @@ class Lanes:
         self.places = short + long
         self._size = {Lane.SHORT: short, Lane.LONG: long}
         self._share, self._most_waiting = share, waiting
-        self._queue: Counter[str] = Counter()
+        self._queue: list[Ticket] = []
 
-    def wait(self, lane: Lane, patience: float, key: str, leaving: Leaving) -> None:
-        """Wait until a query may begin in `lane`; the caller then adds it to `running` under the same lock.
+    def queue(self, lane: Lane, key: str) -> Ticket:
+        """A place behind all that are there; whoever takes it gives it back (`unqueue`)."""
+        ticket = Ticket(lane, key)
+        self._queue.append(ticket)
+        return ticket
+
+    def unqueue(self, ticket: Ticket) -> None:
+        if ticket in self._queue:
+            self._queue.remove(ticket)
+            self.changed.notify_all()
+
+    def wait(self, ticket: Ticket, patience: float, leaving: Leaving) -> None:
+        """Wait until a query may begin; the caller then adds it to `running` under the same lock.
 
         Raises
         ------
@@ -91,32 +113,29 @@ class Lanes:
         QueryCancelled
             If `leaving` was called meanwhile.
         """
-        if self._may_start(lane, key):
+        if self._has_turn(ticket):
             return
-        if key and self._most_waiting and self._queue[key] >= self._most_waiting:
+        others = sum(1 for item in self._queue if item.waits and item.key == ticket.key)
+        if ticket.key and self._most_waiting and others >= self._most_waiting:
             raise Busy(
-                f"You have {self._queue[key]} queries waiting already, the limit.",
+                f"You have {others} queries waiting already, the limit.",
                 hint="Wait for some of them, or run them asynchronously.",
                 headers={"Retry-After": "5"},
             )
-        self._queue[key] += 1
+        ticket.waits = True
         until = time.monotonic() + patience
-        try:
-            while not self._may_start(lane, key):
-                left = until - time.monotonic()
-                if leaving.gone:
-                    raise QueryCancelled("The query was cancelled while it waited.")
-                if left <= 0:
-                    raise Busy(
-                        "Too many queries are running.",
-                        hint="Try again in a moment, or run the query asynchronously.",
-                        headers={"Retry-After": "10"},
-                    )
-                self.changed.wait(min(left, LOOK))
-        finally:
-            self._queue[key] -= 1
-            if not self._queue[key]:
-                del self._queue[key]
+        while not self._has_turn(ticket):
+            left = until - time.monotonic()
+            if leaving.gone:
+                raise QueryCancelled("The query was cancelled while it waited.")
+            if left <= 0:
+                raise Busy(
+                    "Too many queries are running.",
+                    hint="Try again in a moment, or run the query asynchronously.",
+                    headers={"Retry-After": "10"},
+                )
+            self.changed.wait(min(left, LOOK))
+        ticket.waits = False
 
     def leave(self, query: Running) -> None:
         """A query has ended; whoever waits looks again."""
@@ -131,8 +150,17 @@ class Lanes:
             return {
                 "running_short": running["short"],
                 "running_long": running["long"],
-                "waiting": self._queue.total(),
+                "waiting": sum(1 for item in self._queue if item.waits),
             }
+
+    def _has_turn(self, ticket: Ticket) -> bool:
+        """Whether a query may begin, and none that came before it could."""
+        for item in self._queue:
+            if item is ticket:
+                return self._may_start(item.lane, item.key)
+            if self._may_start(item.lane, item.key):
+                return False
+        return False
 
     def _may_start(self, lane: Lane, key: str) -> bool:
         if key and self._share and sum(1 for query in self.running if query.key == key) >= self._share:

@@ -76,16 +76,7 @@ class Pool:
         if on_leave is not None:
             on_leave(leaving)
         while True:
-            with self._changed:
-                self._lanes.wait(lane, patience, key, leaving)
-                worker = self._idle_one(version, files)
-                if worker is None:
-                    self._await_worker(version, files, leaving)
-                    continue
-                answer = WorkerAnswer(worker, lane, seconds, key, self._release)
-                self._lanes.running.append(answer)
-                self._at_work.append(answer)
-                self._watch()
+            answer = self._admitted(version, files, seconds, lane, patience, key, leaving)
             begun = time.monotonic() if begun is None else begun
             leaving.attach(answer.cancel)
             try:
@@ -96,6 +87,34 @@ class Pool:
                     raise
                 continue
             return answer
+
+    def _admitted(
+        self,
+        version: int,
+        files: Mapping[str, Path],
+        seconds: float,
+        lane: Lane,
+        patience: float,
+        key: str,
+        leaving: Leaving,
+    ) -> WorkerAnswer:
+        """Wait for the query's turn and for a worker."""
+        with self._changed:
+            ticket = self._lanes.queue(lane, key)
+            try:
+                while True:
+                    self._lanes.wait(ticket, patience, leaving)
+                    worker = self._idle_one(version, files)
+                    if worker is not None:
+                        break
+                    self._await_worker(version, files, leaving)
+                answer = WorkerAnswer(worker, lane, seconds, key, self._release)
+                self._lanes.running.append(answer)
+                self._at_work.append(answer)
+                self._watch()
+            finally:
+                self._lanes.unqueue(ticket)
+        return answer
 
     def _idle_one(self, version: int, files: Mapping[str, Path]) -> Worker | None:
         """A free worker with the right files, the one that was used last; those with older files are given up."""
