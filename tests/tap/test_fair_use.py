@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from gateway.vo.errors import Busy
-from tap.engines.base import QueryCancelled
+from tap.engines.base import Lane, QueryCancelled
+from tap.engines.lanes import Lanes, Leaving
 from tap.engines.pool import Pool
 from tap.engines.postgres import PostgresPool, Server
 from tap.engines.worker import Limits, Worker
@@ -82,6 +84,44 @@ def test_a_caller_cannot_hold_all_workers(pool: Pool, files: dict[str, Path]) ->
     assert isinstance(second.stop(), QueryCancelled)
     assert isinstance(first.stop(), QueryCancelled)
     assert rows(run(pool, files, "SELECT 2 AS a", key="user:1"))["a"].to_pylist() == [2]
+
+
+@dataclass(eq=False)
+class AtWork:
+    """What a lane knows of a running query."""
+
+    key: str
+    lane: Lane = Lane.SHORT
+    started: float = 0.0
+
+    def cancel(self) -> None: ...
+
+
+def test_queries_begin_in_the_order_in_which_they_came() -> None:
+    queue = Lanes(1, 0)
+    leaving = Leaving(queue.changed)
+    with queue.changed:
+        running = AtWork("a")
+        queue.running.append(running)
+        second, third = queue.queue(Lane.SHORT, "b"), queue.queue(Lane.SHORT, "a")
+        queue.leave(running)
+        # The one that comes at the right moment does not pass those that wait.
+        with pytest.raises(Busy):
+            queue.wait(third, 0, leaving)
+        queue.wait(second, 0, leaving)
+        queue.unqueue(second)
+        queue.wait(third, 0, leaving)
+
+
+def test_who_has_a_full_share_does_not_hold_up_others() -> None:
+    queue = Lanes(2, 0, share=1)
+    leaving = Leaving(queue.changed)
+    with queue.changed:
+        queue.running.append(AtWork("a"))
+        again, other = queue.queue(Lane.SHORT, "a"), queue.queue(Lane.SHORT, "b")
+        queue.wait(other, 0, leaving)
+        with pytest.raises(Busy):
+            queue.wait(again, 0, leaving)
 
 
 def test_a_waiting_query_ends_when_its_client_leaves(pool: Pool, files: dict[str, Path]) -> None:
