@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.browser.conftest import Visitor
-from tests.support.browser import DESKTOP, PHONE, watched_page, watched_tab
+from tests.support.browser import DESKTOP, PHONE, watched_page
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow, pytest.mark.xdist_group("live")]
 
@@ -48,23 +46,13 @@ def path_of(name: str, visitor: Visitor) -> str:
     }[name]
 
 
-@pytest.fixture(scope="module", params=[DESKTOP, PHONE], ids=["desktop", "phone"])
-def window(request: pytest.FixtureRequest, visitor: Visitor, chromium: Any) -> Iterator[Any]:
-    """The visitor's browser in one size: each page opens in a tab of its own, as people have it."""
-    context = chromium.new_context(viewport=request.param, storage_state=visitor.state)
-    yield context
-    context.close()
-
-
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("name", PAGES)
-def test_page_is_sound(
-    name: str, window: Any, visitor: Visitor, artifacts: Path, request: pytest.FixtureRequest
-):
-    with watched_tab(window, visitor.gateway.url) as watch:
+def test_page_is_sound(name: str, size: dict[str, int], visitor: Visitor, chromium: object, artifacts: Path):
+    with watched_page(chromium, visitor.gateway.url, size, storage_state=visitor.state) as watch:
         response = watch.open(path_of(name, visitor))
         watch.page.wait_for_timeout(800)  # maps and plots draw themselves after the page has loaded
-        size = "desktop" if request.node.callspec.params["window"] is DESKTOP else "phone"
-        watch.screenshot(artifacts / f"{name}-{size}.png")
+        watch.screenshot(artifacts / f"{name}-{'desktop' if size is DESKTOP else 'phone'}.png")
         expected = 404 if name == "missing" else 200
         assert response.status == expected
         console = [text for text in watch.console if not (expected == 404 and "404" in text)]

@@ -83,19 +83,8 @@ def watched_page(browser: Any, base: str, size: dict[str, int], **options: Any) 
     """A new browser profile with one page, watched from its first request."""
     context = browser.new_context(viewport=size, bypass_csp=False, **options)
     try:
-        with watched_tab(context, base) as watch:
-            yield watch
-    finally:
-        context.close()
-
-
-@contextmanager
-def watched_tab(context: Any, base: str) -> Iterator[Watch]:
-    """A new page of a browser profile, watched from its first request."""
-    page = context.new_page()
-    try:
-        watch = Watch(page, base)
+        watch = Watch(context.new_page(), base)
         watch.attach()
         yield watch
     finally:
-        page.close()
+        context.close()

@@ -26,8 +26,6 @@ class Display:
     folder: Path
     process: subprocess.Popen[bytes] | None = None
     name: str = ""
-    _before: npt.NDArray[np.uint8] | None = None
-    """What was shown when something was last done."""
 
     def start(self) -> Display:
         self.folder.mkdir(parents=True)
@@ -67,12 +65,11 @@ class Display:
         return self.do("search", "--onlyvisible", "--name", title).split()
 
     def click(self, x: int, y: int) -> None:
-        self._before = self._reds()
         self.do("mousemove", str(x), str(y), "click", "1")
 
     def type(self, text: str) -> None:
-        self._before = self._reds()
-        # Swing loses keys that come faster than it colours the text.
+        # Swing loses keys that come before the field has the focus, or faster than it colours the text.
+        time.sleep(0.5)
         self.do("type", "--delay", "30", text)
 
     def image(self) -> Image.Image:
@@ -85,18 +82,15 @@ class Display:
         )
 
     def settled(self, seconds: float = START_SECONDS) -> None:
-        """Wait until the screen has answered what was done, and stood still for a second; for two, if it did not answer."""
+        """Wait until the screen has not changed for two seconds (a caret may blink): keys typed sooner may be lost."""
         start = still_since = time.monotonic()
-        last, answered = self._before, False
-        while (now := time.monotonic()) < start + seconds:
-            shown = self._reds()
-            if last is not None and np.count_nonzero(shown != last) >= CARET:
-                still_since, answered = now, True
-            last = shown
-            if now - still_since >= (1 if answered else 2):
-                break
+        last = self._reds()
+        while (now := time.monotonic()) < start + seconds and now - still_since < 2:
             time.sleep(0.2)
-        self._before = None
+            shown = self._reds()
+            if np.count_nonzero(shown != last) >= CARET:
+                still_since = time.monotonic()
+            last = shown
 
     def _reds(self) -> npt.NDArray[np.uint8]:
         return np.asarray(self.image())[..., 0]
