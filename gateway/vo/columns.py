@@ -37,6 +37,10 @@ class Column:
     timesys: str = ""
     """ID of the TIMESYS that the column refers to."""
 
+    def __hash__(self) -> int:
+        # What descriptions are kept by is looked up with each query: all of a column's words would take long.
+        return hash((self.name, self.datatype))
+
 
 @dataclass(frozen=True)
 class ForeignKey:

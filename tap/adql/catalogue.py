@@ -28,6 +28,9 @@ class Catalogue:
 
     def __init__(self, schemas: tuple[Schema, ...]) -> None:
         self.tables = tuple(table for schema in schemas for table in schema.tables)
+        self._by_name: dict[str, list[Table]] = {}
+        for table in self.tables:
+            self._by_name.setdefault(table.name.lower(), []).append(table)
 
     def find(self, name: TableName, uploads: tuple[Table, ...]) -> Table:
         """The table that a query names.
@@ -40,7 +43,8 @@ class Catalogue:
         parts = name.parts
         if len(parts) == 3:
             raise Problem(name.at, f"There is no catalogue {parts[0].shown()} here.", "Write schema.table.")
-        found = [table for table in (*self.tables, *uploads) if matches(parts[-1], table.name)]
+        alike = self._by_name.get(parts[-1].name.lower(), ())
+        found = [table for table in (*alike, *uploads) if matches(parts[-1], table.name)]
         if len(parts) == 2:
             found = [table for table in found if matches(parts[0], table.schema)]
         exact = [table for table in found if table.name == parts[-1].name]
