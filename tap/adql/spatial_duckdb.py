@@ -185,7 +185,7 @@ def ranges(emitter: Emitter, index: ir.PositionIndex, shape: Shape) -> str:
 
 
 def between(column: str, found: tuple[tuple[int, int], ...], write: Callable[[int], str] = str) -> str:
-    """In one of the ranges; DuckDB prunes by the outer BETWEEN alone."""
+    """In one of the ranges; the outer BETWEEN tells DuckDB at once which row groups it may skip."""
     if not found:
         return f"{column} < 0"
     outer = f"{column} BETWEEN {write(found[0][0])} AND {write(found[-1][1])}"
