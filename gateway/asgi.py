@@ -24,6 +24,7 @@ def _get_ready() -> None:
     """Do what the first requests would have to wait for: import all views, build the grammar, start query workers."""
     _ = get_resolver().url_patterns
     import_string("tap.workers.warm")()
+    import_string("tap.copies.keeper.keep")()
     # What has been imported stays: the collector need not look at it again, nor as often as for a small script.
     gc.collect()
     gc.freeze()

@@ -17,6 +17,7 @@ from gateway.vo.columns import Schema
 from gateway.vo.errors import NotFound, UsageError
 from tap import archive
 from tap.archive import Manifest
+from tap.copies import keeper
 from tap.describe import Described, Notes, describe, read_notes, table_name, template
 from tap.loading import Load, load, unload
 from tap.names import REGULAR, qualified, quoted
@@ -69,6 +70,7 @@ def publish(args: argparse.Namespace) -> int:
         memory=args.memory,
     )
     _record(args, loads, manifest, began)
+    keeper.refresh(manifest)
     for item in loads:
         _remark(item.described)
         table = manifest.table(args.schema, item.table.name)

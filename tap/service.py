@@ -20,6 +20,8 @@ from tap import adql, archive, live, metrics, stores, workers
 from tap.adql.crossmatch_postgres import add_cells
 from tap.archive import Manifest
 from tap.arrowtypes import arrow_type, conform, reconcile_schema
+from tap.copies import keeper
+from tap.copies import plan as plans
 from tap.engines.base import (
     QUEUE,
     Answer,
@@ -39,6 +41,7 @@ slow = logging.getLogger("vogate.slow")
 SLOW_SECONDS = 10.0
 FEW_ROWS = 20_000
 """Results of at most so many rows are collected before they are sent, which saves planning them twice."""
+Copies = Mapping[tuple[str, str], str]
 AHEAD = 0.005
 """Seconds to wait for the end of a result after its first batch: most results are that short."""
 
@@ -92,7 +95,7 @@ class Result:
         self._asked = asked
         self._failed = ""
         self._answer = answer
-        self._sql = query.sql
+        self._sql = query.sql or "a plan"
         self._begun = time.monotonic()
         self.maxrec = maxrec
         self.overflow = False
@@ -268,7 +271,7 @@ def open_query(
     lane = Lane.LONG if background else Lane.SHORT
     few = min(rows, page.limit if page is not None else rows) <= FEW_ROWS
 
-    def compiled(manifest: Manifest) -> adql.CompiledQuery:
+    def compiled(manifest: Manifest, copies: Copies) -> adql.CompiledQuery:
         query = adql.compile_query(
             text,
             manifest.schemas,
@@ -278,6 +281,7 @@ def open_query(
             emitter=stores.current().emitter(manifest),
             extensions=workers.extensions(),
             bind=few and page is None,
+            copies=copies if page is None else {},
         )
         return query if page is None else query.paged(page.sort, page.descending, page.offset, page.limit)
 
@@ -309,7 +313,7 @@ def _sent(uploads: Mapping[str, pa.Table], query: adql.CompiledQuery) -> dict[st
 
 
 def _start(
-    compiled: Callable[[Manifest], adql.CompiledQuery],
+    compiled: Callable[[Manifest, Copies], adql.CompiledQuery],
     caller: Caller,
     *,
     maxrec: int | None,
@@ -324,11 +328,12 @@ def _start(
     """Compile a query for the archive as it is now, and run it; once more if that is replaced meanwhile."""
     begun = time.monotonic()
     manifest = archive.ready()
+    copies = keeper.known(manifest)
     while True:
-        query = compiled(manifest)
+        query = compiled(manifest, copies)
         try:
             answer = workers.engine().run(
-                query.sql,
+                query.sql if query.plan is None else plans.dumps(query.plan),
                 manifest.version,
                 workers.attached(manifest),
                 seconds=seconds,
@@ -346,9 +351,10 @@ def _start(
             raise explain(error, query.sql) from error
         except StartFailed:
             newer = archive.current()
-            if newer.version == manifest.version:
+            if newer.version == manifest.version and query.plan is None:
                 raise
             manifest = newer  # published anew between reading the manifest and opening its files
+            copies = {}
         except GatewayError as error:
             metrics.count_query(_outcome(error), time.monotonic() - begun)
             raise
@@ -380,7 +386,7 @@ def count(text: str, caller: Caller, *, maxrec: int | None = None, seconds: floa
     limits = workers.query_settings()
     rows = min(limits.hard_maxrec if maxrec is None else maxrec, limits.hard_maxrec)
     with _start(
-        lambda manifest: adql.compile_query(
+        lambda manifest, _: adql.compile_query(
             text,
             manifest.schemas,
             maxrec=rows,

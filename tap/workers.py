@@ -52,6 +52,8 @@ class QuerySettings:
     worker_temporary_files: str = "8GB"
     worker_threads: int = 0
     """DuckDB alone: processor cores that one query may use; 0 for all of them, at most 4."""
+    copies: bool = True
+    """Whether tables have copies beside the archive, from which cones, cross-matches and whole tables are answered."""
     work_mem: str = "64MB"
     """PostgreSQL alone: what each sort or hash of a query may use (a query has a few)."""
 

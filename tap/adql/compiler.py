@@ -9,7 +9,7 @@ from threading import Lock
 
 from gateway.vo.columns import Column, Schema, Table
 from gateway.vo.errors import QueryError
-from tap.adql import ir, templates, udf
+from tap.adql import direct, ir, templates, udf
 from tap.adql.build import Problem
 from tap.adql.catalogue import Catalogue
 from tap.adql.crossmatch_postgres import Spread
@@ -20,6 +20,7 @@ from tap.adql.metadata import column_of, kind_of
 from tap.adql.outputs import unique_names
 from tap.adql.parser import parse
 from tap.adql.resolve import Resolver
+from tap.copies.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class CompiledQuery:
     """A query ready to run; `sql` is made of known tables, columns and functions only."""
 
     sql: str
-    """May have placeholders $1, $2, ... for `values`."""
+    """May have placeholders $1, $2, ... for `values`; '' where there is a `plan`."""
     columns: tuple[Column, ...]
     """Result columns in order, with metadata; their names are unique and are those of the SQL result."""
     tables: frozenset[tuple[str, str]]
@@ -39,6 +40,8 @@ class CompiledQuery:
     _query: ir.Query | None = field(default=None, repr=False, compare=False)
     _emitter: Callable[[], Emitter] = field(default=Emitter, repr=False, compare=False)
     values: tuple[float, ...] = ()
+    plan: Plan | None = None
+    """How the query is answered without the database."""
 
     def paged(
         self, sort: int | None = None, descending: bool = False, offset: int = 0, limit: int = 100
@@ -98,7 +101,7 @@ class CompiledQuery:
         assert self._query is not None
         limit = None if maxrec is None else maxrec + 1
         names = tuple(column.name for column in self.columns)
-        return replace(self, sql=emitter.statement(self._query, names, limit), values=())
+        return replace(self, sql=emitter.statement(self._query, names, limit), values=(), plan=None)
 
     def _again(self, query: ir.Query, columns: tuple[Column, ...]) -> CompiledQuery:
         writer = self._emitter()
@@ -136,6 +139,7 @@ def compile_query(
     extensions: frozenset[Extension] = ALL_EXTENSIONS,
     emitter: Callable[[], Emitter] = Emitter,
     bind: bool = False,
+    copies: direct.Copies | None = None,
 ) -> CompiledQuery:
     """ADQL 2.1 to the SQL of a database.
 
@@ -158,6 +162,8 @@ def compile_query(
     bind
         Whether the numbers of cones become placeholders: DuckDB parses queries of one shape once then, but collects
         all rows of the result before it gives the first.
+    copies
+        Tables that have copies, from which simple queries are answered; those have a plan and no SQL.
 
     Raises
     ------
@@ -178,7 +184,8 @@ def compile_query(
         columns = unique_names(query.outputs)
         limit = None if maxrec is None else maxrec + 1
         names = tuple(column.name for column in columns)
-        writer, sql = _written(emitter, query, names, limit, bind)
+        plan = direct.plan(query, names, limit, copies or {})
+        writer, sql = (emitter(), "") if plan else _written(emitter, query, names, limit, bind)
     except Problem as problem:
         raise error_at(text, problem.at, problem.message, problem.hint) from None
     except RecursionError:
@@ -192,6 +199,7 @@ def compile_query(
         query,
         emitter,
         tuple(writer.values or ()),
+        plan,
     )
 
 

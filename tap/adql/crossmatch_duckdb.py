@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tap.adql.duckdb import Emitter
 
 CELL_COLUMN = "_cell"
-_LARGEST = 10.0
+LARGEST = 10.0
 """Degrees; with larger radii cells would be too few to help."""
 
 
@@ -70,13 +70,13 @@ def _find(condition: ir.Expr, spreadable: list[str], inside: set[str]) -> Match 
     best: Match | None = None
     for term in terms:
         radius = constant(term.radius) if isinstance(term, ir.Within) else None
-        if not isinstance(term, ir.Within) or radius is None or not 0 < radius <= _LARGEST:
+        if not isinstance(term, ir.Within) or radius is None or not 0 < radius <= LARGEST:
             continue
         for there, here in ((term.a, term.b), (term.b, term.a)):
             home, other = _home(there), _home(here)
             if home not in spreadable or other not in inside or home == other:
                 continue
-            match = Match(home, there, here, _order(radius), float(radius))
+            match = Match(home, there, here, order_of(radius), float(radius))
             if best is None or (_indexed(here) and not _indexed(best.here)):
                 best = match
     return best
@@ -96,7 +96,7 @@ def _home(point: ir.Point) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _order(radius: float) -> int:
+def order_of(radius: float) -> int:
     """The finest order whose cells are four times as large as the radius."""
     return max(0, min(20, math.floor(math.log2(math.sqrt(math.pi / 3) / (4 * math.radians(radius))))))
 

@@ -51,7 +51,7 @@ class Match:
 
     @property
     def order(self) -> int:
-        return max(0, crossmatch_duckdb._order(self.radius) - _ORDERS)
+        return max(0, crossmatch_duckdb.order_of(self.radius) - _ORDERS)
 
     @property
     def margin(self) -> float:
@@ -87,7 +87,7 @@ def _find(condition: ir.Expr, asking: set[str], asked: list[ir.Source]) -> Match
     tables = {item.alias: item for item in asked if _is_plain(item)}
     for term in terms:
         radius = constant(term.radius) if isinstance(term, ir.Within) else None
-        if not isinstance(term, ir.Within) or radius is None or not 0 < radius <= crossmatch_duckdb._LARGEST:
+        if not isinstance(term, ir.Within) or radius is None or not 0 < radius <= crossmatch_duckdb.LARGEST:
             continue
         for there, here in ((term.a, term.b), (term.b, term.a)):
             index = _index(here)

@@ -60,14 +60,22 @@ class WorkerAnswer:
         self.schema: pa.Schema
 
     def start(
-        self, sql: str, values: Sequence[float], uploads: Mapping[str, pa.Table], *, gather: bool = False
+        self,
+        sql: str | bytes,
+        values: Sequence[float],
+        uploads: Mapping[str, pa.Table],
+        *,
+        gather: bool = False,
     ) -> None:
-        """Send the query and wait for the shape of its result."""
+        """Send the query, or in bytes the plan of one, and wait for the shape of its result."""
         try:
             self._await_worker()
-            kind = wire.GATHER if gather else wire.QUERY
+            if isinstance(sql, bytes):
+                kind, text = wire.SCAN, sql
+            else:
+                kind, text = wire.GATHER if gather else wire.QUERY, sql.encode()
             try:
-                self._timed(lambda: self._send(sql, values, uploads, kind))
+                self._timed(lambda: self._send(text, values, uploads, kind))
             except WorkerDied as error:
                 if uploads:  # which may be what killed it
                     raise
@@ -88,7 +96,9 @@ class WorkerAnswer:
                 raise self._error() from None
             raise
 
-    def _send(self, sql: str, values: Sequence[float], uploads: Mapping[str, pa.Table], kind: bytes) -> None:
+    def _send(
+        self, text: bytes, values: Sequence[float], uploads: Mapping[str, pa.Table], kind: bytes
+    ) -> None:
         sock = self.worker.socket
         for name, table in uploads.items():
             sink = pa.BufferOutputStream()
@@ -98,7 +108,7 @@ class WorkerAnswer:
             wire.send(sock, wire.ROWS, sink.getvalue())
         self.worker.begin()
         frames = [(wire.VALUES, json.dumps(values).encode())] if values else []
-        wire.send_all(sock, [*frames, (kind, sql.encode())])
+        wire.send_all(sock, [*frames, (kind, text)])
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         try:

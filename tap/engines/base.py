@@ -107,7 +107,7 @@ class Engine(Protocol):
 
     def run(
         self,
-        sql: str,
+        sql: str | bytes,
         version: int,
         files: Mapping[str, Path],
         *,
@@ -125,7 +125,7 @@ class Engine(Protocol):
         Parameters
         ----------
         sql
-            What the compiler made for this engine.
+            What the compiler made for this engine; or in bytes a plan (`tap.copies.plan`), which all engines run alike.
         version, files
             The manifest it was compiled for: its number, and alias -> file.
         seconds

@@ -57,7 +57,7 @@ class Pool:
 
     def run(
         self,
-        sql: str,
+        sql: str | bytes,
         version: int,
         files: Mapping[str, Path],
         *,

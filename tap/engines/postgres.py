@@ -107,7 +107,7 @@ class PostgresPool(Pool):
 
     def run(
         self,
-        sql: str,
+        sql: str | bytes,
         version: int,
         files: Mapping[str, Path],
         *,

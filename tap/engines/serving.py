@@ -8,38 +8,26 @@ import select
 import socket
 import threading
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 
+from tap.copies import scan
 from tap.engines import wire
-
-Frames = list[tuple[bytes, Any]]
-"""Kinds and payloads, see `tap.engines.wire`."""
+from tap.engines.faults import Failure, Frames, Refused
 
 __all__ = ["Failure", "Frames", "Refused", "Session", "die_with_master", "serve", "start_failed"]
 
 
-class Failure(Exception):
-    """What the database says about a query.
+class Interruptible(Protocol):
+    """A query at work."""
 
-    `kind` is its own name of the error; `fault` is a value of `tap.engines.base.Fault`, or `timeout`, `cancelled`, `stale`
-    where a table is not there any more, or `gone` where the connection was lost before.
-    """
-
-    def __init__(self, kind: str, message: str, fault: str) -> None:
-        super().__init__(message)
-        self.kind, self.message, self.fault = kind, message, fault
-
-    def frame(self) -> bytes:
-        return json.dumps({"kind": self.kind, "message": self.message, "fault": self.fault}).encode()
+    def interrupt(self) -> None:
+        """Make it fail soon; called in another thread."""
+        ...
 
 
-class Refused(Exception):
-    """An uploaded table that the database does not take; the message says why."""
-
-
-class Session(Protocol):
+class Session(Interruptible, Protocol):
     """A connection to a database that answers one query at a time."""
 
     def upload(self, name: str, rows: pa.Table) -> None:
@@ -57,32 +45,28 @@ class Session(Protocol):
         """Forget what belonged to the last query."""
         ...
 
-    def interrupt(self) -> None:
-        """Make `answer` fail soon; called in another thread."""
-        ...
-
 
 class Interrupts:
     """Stops the query at work if it is the one that was meant."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._session: Session | None = None
+        self._at_work: Interruptible | None = None
         self._number = 0
 
-    def begin(self, session: Session) -> None:
+    def begin(self, query: Interruptible) -> None:
         with self._lock:
             self._number = (self._number + 1) % 256
-            self._session = session
+            self._at_work = query
 
     def end(self) -> None:
         with self._lock:
-            self._session = None
+            self._at_work = None
 
     def stop(self, number: int) -> None:
         with self._lock:
-            if self._session is not None and number == self._number:
-                self._session.interrupt()
+            if self._at_work is not None and number == self._number:
+                self._at_work.interrupt()
 
 
 INTERRUPTS = Interrupts()
@@ -122,26 +106,28 @@ def serve(sock: socket.socket, session: Session) -> None:
 
 def _serve_one(sock: socket.socket, inbox: wire.Inbox, session: Session) -> None:
     """Take in uploads up to the next query, and answer that."""
-    refused = ""
+    uploads: dict[str, bytearray] = {}
     values: list[float] = []
     while True:
         kind, payload = inbox.receive()
         if kind == wire.UPLOAD:
             name = json.loads(payload)["name"]
-            _, rows = inbox.receive()
-            try:
-                session.upload(name, pa.ipc.open_stream(pa.py_buffer(rows)).read_all())
-            except (Refused, pa.ArrowException, MemoryError) as error:
-                refused = f"The uploaded table {name} could not be taken in: {error}"
+            _, uploads[name] = inbox.receive()
         elif kind == wire.VALUES:
             values = json.loads(payload)
-        elif kind in (wire.QUERY, wire.GATHER):
+        elif kind in (wire.QUERY, wire.GATHER, wire.SCAN):
             break
-    INTERRUPTS.begin(session)
+    refused = "" if kind == wire.SCAN else _taken_in(session, uploads)
     try:
-        if refused:
-            raise Failure("Upload", refused, "upload")
-        left = session.answer(sock, payload.decode(), values, gather=kind == wire.GATHER)
+        if kind == wire.SCAN:
+            work = scan.Scan()
+            INTERRUPTS.begin(work)
+            left = work.answer(sock, payload, uploads)
+        else:
+            INTERRUPTS.begin(session)
+            if refused:
+                raise Failure("Upload", refused, "upload")
+            left = session.answer(sock, payload.decode(), values, gather=kind == wire.GATHER)
     except Failure as failure:
         wire.send(sock, wire.FAILURE, failure.frame())
     else:
@@ -149,3 +135,14 @@ def _serve_one(sock: socket.socket, inbox: wire.Inbox, session: Session) -> None
     finally:
         INTERRUPTS.end()
     session.clear()
+
+
+def _taken_in(session: Session, uploads: dict[str, bytearray]) -> str:
+    """Hand uploaded tables to the database; why one was refused, if one was."""
+    refused = ""
+    for name, rows in uploads.items():
+        try:
+            session.upload(name, pa.ipc.open_stream(pa.py_buffer(rows)).read_all())
+        except (Refused, pa.ArrowException, MemoryError) as error:
+            refused = f"The uploaded table {name} could not be taken in: {error}"
+    return refused

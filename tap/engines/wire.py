@@ -24,6 +24,8 @@ UPLOAD = b"U"
 QUERY = b"Q"
 GATHER = b"G"
 """A query with few rows, which is answered faster if they are collected first."""
+SCAN = b"C"
+"""JSON of a plan (`tap.copies.plan`), in place of a query."""
 VALUES = b"V"
 """JSON of the numbers that the placeholders of the next query stand for."""
 # Worker to master.

@@ -115,7 +115,7 @@ def test_cells_around_a_position_hold_everything_within_the_radius(radius):
 
     from tap.adql import crossmatch_duckdb, functions
 
-    order = crossmatch_duckdb._order(radius)
+    order = crossmatch_duckdb.order_of(radius)
     rng = np.random.default_rng(1)
     lon, lat = oracle.degrees(oracle.random_directions(rng, 400))
     # Corners of the twelve faces, where cells are least square, and the poles.
