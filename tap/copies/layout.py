@@ -8,6 +8,7 @@ fails is an error then and not a signal.
 from __future__ import annotations
 
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -119,12 +120,14 @@ class Copy:
             self._reader = pa.ipc.open_file(file, options=options)
         self.schema: pa.Schema = self._reader.schema
         self.first: NDArray[np.int64] = np.load(Path(path) / FIRST)
+        self._one = threading.Lock()
 
     def __len__(self) -> int:
         return int(self._reader.num_record_batches)
 
     def block(self, number: int) -> pa.RecordBatch:
-        return self._reader.get_batch(number)
+        with self._one:  # Arrow's readers say nothing of threads
+            return self._reader.get_batch(number)
 
     def holding(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         """First and last block that can hold cells of each range (both ends included)."""
@@ -140,13 +143,15 @@ class Opened:
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, tuple[str, ...]], Copy] = OrderedDict()
+        self._one = threading.Lock()
 
     def get(self, path: str, columns: tuple[str, ...]) -> Copy:
         key = (path, columns)
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = Copy(path, columns)
-            if len(self._known) > self.MOST:
-                self._known.popitem(last=False)
-        self._known.move_to_end(key)
-        return found
+        with self._one:
+            found = self._known.get(key)
+            if found is None:
+                found = self._known[key] = Copy(path, columns)
+                if len(self._known) > self.MOST:
+                    self._known.popitem(last=False)
+            self._known.move_to_end(key)
+            return found

@@ -143,21 +143,27 @@ class Scan:
 
     # Regions
 
-    def _in_ranges(self, ranges: Sequence[tuple[int, int]]) -> Iterator[pa.RecordBatch]:
-        if not ranges:
-            return
-        low, high = np.array(ranges, np.int64).T
+    def reads(self) -> int:
+        """How many blocks hold what a region may have in it."""
+        return len(self._holding(self.plan.ranges or ()))
+
+    def _holding(self, ranges: Sequence[tuple[int, int]]) -> list[int]:
+        low, high = np.array(ranges, np.int64).reshape(-1, 2).T
         begin, end = self.copy.holding(low, high)
-        done = -1
+        found: list[int] = []
         for start, stop in zip(begin.tolist(), end.tolist(), strict=True):
-            for number in range(max(start, done + 1), stop + 1):
-                done = number
-                block = self._block(number)
-                rows = self._within(block, low, high)
-                if len(rows) == block.num_rows:
-                    yield self._picked(block)
-                elif len(rows):
-                    yield self._picked(_taken(block, rows))
+            found += range(max(start, found[-1] + 1 if found else 0), stop + 1)
+        return found
+
+    def _in_ranges(self, ranges: Sequence[tuple[int, int]]) -> Iterator[pa.RecordBatch]:
+        low, high = np.array(ranges, np.int64).reshape(-1, 2).T
+        for number in self._holding(ranges):
+            block = self._block(number)
+            rows = self._within(block, low, high)
+            if len(rows) == block.num_rows:
+                yield self._picked(block)
+            elif len(rows):
+                yield self._picked(_taken(block, rows))
 
     def _within(self, block: pa.RecordBatch, low: Numbers, high: Numbers) -> Numbers:
         """Numbers of a block's rows that are in the ranges and pass the tests."""

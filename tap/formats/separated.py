@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,16 +11,21 @@ import pyarrow.compute as pc
 
 from gateway.vo.columns import Column
 from tap.formats.base import ResultInfo
-from tap.formats.cells import holds, joined_bytes, string_bytes, text, texts
+from tap.formats.cells import holds, joined_bytes, lines, string_bytes, text
 from tap.formats.pipeline import in_order
 
 
-def _rows(cells: list[pa.Array], between: str, end: str) -> bytes:
-    """Lines of cells; none for no rows or columns."""
-    if not cells or not len(cells[0]):
+def _rows(batch: pa.RecordBatch, plain: Callable[[pa.Array], pa.Array], between: str, end: str) -> bytes:
+    """Lines of cells, none for no rows or columns; `plain` makes strings fit to be cells."""
+    if not batch.num_rows or not batch.num_columns:
         return b""
-    cells[-1] = pc.binary_join_element_wise(cells[-1], end, "")
-    return joined_bytes(pc.binary_join_element_wise(*cells, between))
+
+    def cells(place: int) -> pa.Array:
+        array = batch.column(place)
+        written = plain(array) if pa.types.is_string(array.type) else text(array)
+        return pc.fill_null(written, "") if written.null_count else written
+
+    return joined_bytes(lines(batch.columns, cells, between, end))
 
 
 def _has_edges(array: pa.Array) -> bool:
@@ -56,11 +61,7 @@ class CSV:
         yield from in_order(self._lines, batches)
 
     def _lines(self, batch: pa.RecordBatch) -> bytes:
-        cells = [
-            pc.fill_null(self.quoted(written) if pa.types.is_string(array.type) else written, "")
-            for array, written in zip(batch.columns, texts(batch.columns))
-        ]
-        return _rows(cells, ",", "\r\n")
+        return _rows(batch, self.quoted, ",", "\r\n")
 
     @staticmethod
     def quoted(array: pa.Array) -> pa.Array:
@@ -93,11 +94,7 @@ class TSV:
         yield from in_order(self._lines, batches)
 
     def _lines(self, batch: pa.RecordBatch) -> bytes:
-        cells = [
-            pc.fill_null(self._plain(array) if pa.types.is_string(array.type) else text(array), "")
-            for array in batch.columns
-        ]
-        return _rows(cells, "\t", "\n")
+        return _rows(batch, self._plain, "\t", "\n")
 
     @staticmethod
     def _plain(array: pa.Array) -> pa.Array:

@@ -17,7 +17,7 @@ from gateway.vo.columns import Column
 from gateway.vo.errors import GatewayError
 from tap.formats import binary
 from tap.formats.base import ResultInfo
-from tap.formats.cells import Numbers, escaped, string_bytes, texts
+from tap.formats.cells import Numbers, escaped, lines, string_bytes, text
 from tap.formats.pipeline import in_order
 
 SMALLEST = {"short": -(1 << 15), "int": -(1 << 31), "long": -(1 << 63)}
@@ -163,17 +163,21 @@ class TableData:
     def prepare(self, batch: pa.RecordBatch) -> bytes:
         if batch.num_rows == 0 or batch.num_columns == 0:
             return b""
-        cells = []
-        for written, column, null in zip(texts(batch.columns, NUMBERS), self.columns, self.nulls):
-            if column.datatype in ("char", "unicodeChar"):
-                written = escaped(written, "?" if column.datatype == "char" else "\N{REPLACEMENT CHARACTER}")
-            elif written.null_count and binary.is_fixed_array(column):
-                null = " ".join([NUMBERS.nan] * (binary.fixed_length(column) or 0))
-            cells.append(pc.fill_null(written, null) if written.null_count else written)
-        # What stands between two rows is joined to each last cell; too much of it at the end, and missing at the start.
-        cells[-1] = pc.binary_join_element_wise(cells[-1], "</TD></TR>\n<TR><TD>", "")
-        _, data = string_bytes(pc.binary_join_element_wise(*cells, "</TD><TD>"))
-        return b"<TR><TD>" + data[: -len(b"<TR><TD>")].tobytes()
+        # What stands between two rows ends each; too much of it at the end, and missing at the start.
+        rows = lines(
+            batch.columns, lambda place: self._cells(batch, place), "</TD><TD>", "</TD></TR>\n<TR><TD>"
+        )
+        _, data = string_bytes(rows)
+        return b"".join((b"<TR><TD>", data[: -len(b"<TR><TD>")].data))
+
+    def _cells(self, batch: pa.RecordBatch, place: int) -> pa.Array:
+        """The text of one column."""
+        written, column, null = text(batch.column(place), NUMBERS), self.columns[place], self.nulls[place]
+        if column.datatype in ("char", "unicodeChar"):
+            written = escaped(written, "?" if column.datatype == "char" else "\N{REPLACEMENT CHARACTER}")
+        elif written.null_count and binary.is_fixed_array(column):
+            null = " ".join([NUMBERS.nan] * (binary.fixed_length(column) or 0))
+        return pc.fill_null(written, null) if written.null_count else written
 
     @staticmethod
     def write(prepared: bytes) -> Iterator[bytes]:
