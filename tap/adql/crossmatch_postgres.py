@@ -51,13 +51,22 @@ class Match:
 
     @property
     def order(self) -> int:
-        return max(0, crossmatch_duckdb.order_of(self.radius) - _ORDERS)
+        return order_of(self.radius)
 
     @property
     def margin(self) -> float:
-        """How near an edge a point is, in cells, from which the neighbour is in reach."""
-        side = math.sqrt(math.pi / 3.0) / (1 << self.order)
-        return math.radians(self.radius) * (1 + 1e-9) / (_NARROWEST * side)
+        return margin_of(self.order, self.radius)
+
+
+def order_of(radius: float) -> int:
+    """HEALPix order of cells of which most positions reach one alone, within `radius` degrees."""
+    return max(0, crossmatch_duckdb.order_of(radius) - _ORDERS)
+
+
+def margin_of(order: int, radius: float) -> float:
+    """How near an edge a point is, in cells, from which the neighbour is in reach."""
+    side = math.sqrt(math.pi / 3.0) / (1 << order)
+    return math.radians(radius) * (1 + 1e-9) / (_NARROWEST * side)
 
 
 def of_join(join: ir.JoinSource) -> tuple[Match, ir.Source, str] | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tap.adql import cover, crossmatch_duckdb, geometry, ir, moc
+from tap.adql import cover, crossmatch_duckdb, crossmatch_postgres, geometry, ir, moc
 from tap.adql.catalogue import UPLOAD_SCHEMA
 from tap.adql.folding import constant
 from tap.adql.ir import Kind
@@ -229,6 +229,6 @@ def _match(
         if index is None or not isinstance(lon, ir.Ref) or not isinstance(lat, ir.Ref):
             continue
         if lon.source == lat.source == upload.alias and {lon.meta.datatype, lat.meta.datatype} <= _NUMBERS:
-            order = crossmatch_duckdb.order_of(float(radius))
+            order = crossmatch_postgres.order_of(float(radius))
             return index, Match(upload.table, lon.name, lat.name, float(radius), order, term.strict)
     raise _Unfit

@@ -71,7 +71,7 @@ class Match:
     lat: str
     radius: float
     order: int
-    """HEALPix order of the cells by which pairs are found: a cell is at least four times as wide as the radius."""
+    """HEALPix order of the cells by which pairs are found, each wider than the radius."""
     strict: bool = False
 
 

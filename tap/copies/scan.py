@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tap.adql import functions, healpix
+from tap.adql import crossmatch_postgres, functions, healpix
 from tap.copies import plan as plans
 from tap.copies.layout import Copy, Opened
 from tap.copies.plan import CELLS, Cone, Inside, Known, Match, Plan
@@ -287,14 +287,13 @@ def _parts(count: Numbers, most: int) -> Iterator[slice]:
 
 def _reached(match: Match, lon: Floats, lat: Floats) -> tuple[Numbers, Numbers, Numbers]:
     """Ranges of cells that can hold what is near each position, in ascending order, and whose they are."""
-    order = match.order
-    cells = functions.cells_around(pa.array([order]), pa.array(lon), pa.array(lat), pa.array([match.radius]))
-    which = np.repeat(np.arange(len(lon)), np.diff(cells.offsets.to_numpy()))
-    shift = 2 * (healpix.MAX_ORDER - order)
-    low = cells.values.to_numpy() << shift
-    sequence = np.argsort(low, kind="stable")
-    low = low[sequence]
-    return low, low + ((1 << shift) - 1), which[sequence]
+    rows = np.flatnonzero(np.isfinite(lon) & (np.abs(lat) <= 90.0))
+    margin = crossmatch_postgres.margin_of(match.order, match.radius)
+    counts, cells = crossmatch_postgres.reached(match.order, lon[rows], lat[rows], margin)
+    shift = 2 * (healpix.MAX_ORDER - match.order)
+    sequence = np.argsort(cells)
+    low = cells[sequence] << shift
+    return low, low + ((1 << shift) - 1), np.repeat(rows, counts)[sequence]
 
 
 def _haversine(lon: Floats, lat: Floats, x: Floats | float, y: Floats | float) -> Floats:

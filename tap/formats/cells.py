@@ -128,13 +128,13 @@ def _side_by_side(arrays: Sequence[pa.Array], between: bytes) -> pa.Array | None
         if digits.count(b"null") != sum(array.null_count for array in arrays):
             return None  # NaN and infinities are `null` too
         digits = digits.replace(b"null", b"")
-    # [a,b,c]: a row ends behind each `columns`-th comma, where the bracket makes up for the comma itself.
+    # [a,b,c, of [a,b,c]: a row ends behind each `columns`-th comma; the bracket before them is left out by the offsets.
+    digits = digits[:-1] + b","
     commas = np.flatnonzero(np.frombuffer(digits, np.uint8) == ord(","))
-    body = digits[1:-1] if between == b"," else digits[1:-1].replace(b",", between)
-    body += between
-    ends = np.zeros(rows + 1, np.int32)
-    ends[1:-1] = commas[columns - 1 :: columns] + np.arange(1, rows) * (columns * (len(between) - 1))
-    ends[-1] = len(body)
+    ends = np.ones(rows + 1, np.int32)
+    ends[1:] = commas[columns - 1 :: columns] + 1
+    ends[1:] += np.arange(1, rows + 1, dtype=np.int32) * (columns * (len(between) - 1))
+    body = digits if between == b"," else digits.replace(b",", between)
     return pa.StringArray.from_buffers(rows, pa.py_buffer(ends), pa.py_buffer(body))
 
 
