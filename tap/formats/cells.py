@@ -28,6 +28,8 @@ class Numbers:
 
 
 PLAIN = Numbers()
+FEW = 512
+"""Rows up to which calling Arrow takes longer than what it does."""
 
 
 def matches(array: pa.Array, pattern: str) -> bool:
@@ -93,8 +95,10 @@ def lines(arrays: Sequence[pa.Array], written: Callable[[int], pa.Array], betwee
     """
     pieces: list[Any] = []
     place, last = 0, len(arrays) - 1
+    # A long text between cells is put there sooner by Arrow, where calling it does not count.
+    worth = len(between) == 1 or len(arrays[0]) <= FEW
     while place < last:
-        stop = _run(arrays, place, last)
+        stop = _run(arrays, place, last) if worth else place
         together = _side_by_side(arrays[place:stop], between.encode()) if stop > place else None
         if together is None:
             stop = max(stop, place + 1)
