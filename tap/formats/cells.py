@@ -69,16 +69,17 @@ def _digits(array: pa.Array) -> pa.Array:
     """Floating-point numbers as text; those that have no digits as `null`, those that are null stay so."""
     if not len(array):
         return pa.array([], pa.string())
-    written = orjson.dumps(
-        np.ascontiguousarray(array.to_numpy(zero_copy_only=False)), option=orjson.OPT_SERIALIZE_NUMPY
+    values = np.ascontiguousarray(array.to_numpy(zero_copy_only=False))
+    # [a,b,c, of [a,b,c]: a value ends where a comma stands, which is cut off.
+    written = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[:-1] + b","
+    ends = np.ones(len(array) + 1, np.int32)
+    ends[1:] = np.flatnonzero(np.frombuffer(written, np.uint8) == ord(","))
+    ends[1:] += 1
+    with_commas = pa.Array.from_buffers(
+        pa.binary(), len(array), [None, pa.py_buffer(ends), pa.py_buffer(written)]
     )
-    # [a,b,c]: a value ends where a comma stands, less the bracket and the commas before.
-    commas = np.flatnonzero(np.frombuffer(written, np.uint8) == ord(","))
-    ends = np.zeros(len(array) + 1, np.int32)
-    ends[1:-1] = commas - np.arange(1, len(array))
-    ends[-1] = len(written) - len(array) - 1
-    body = written.translate(None, b"[],")
-    texts = pa.StringArray.from_buffers(len(array), pa.py_buffer(ends), pa.py_buffer(body))
+    _, offsets, data = pc.binary_slice(with_commas, 0, -1).buffers()
+    texts = pa.StringArray.from_buffers(len(array), offsets, data)
     return pc.if_else(pc.is_valid(array), texts, pa.scalar(None, pa.string())) if array.null_count else texts
 
 
@@ -95,10 +96,12 @@ def lines(arrays: Sequence[pa.Array], written: Callable[[int], pa.Array], betwee
     """
     pieces: list[Any] = []
     place, last = 0, len(arrays) - 1
-    # A long text between cells is put there sooner by Arrow, where calling it does not count.
-    worth = len(between) == 1 or len(arrays[0]) <= FEW
+    if len(between) > 1 and len(arrays[0]) > FEW:
+        # A long text between many cells is put there sooner by Arrow.
+        ended = pc.binary_join_element_wise(written(last), end, "")
+        return pc.binary_join_element_wise(*map(written, range(last)), ended, between)
     while place < last:
-        stop = _run(arrays, place, last) if worth else place
+        stop = _run(arrays, place, last)
         together = _side_by_side(arrays[place:stop], between.encode()) if stop > place else None
         if together is None:
             stop = max(stop, place + 1)
