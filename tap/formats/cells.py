@@ -61,12 +61,14 @@ def text(array: pa.Array, numbers: Numbers = PLAIN) -> pa.Array:
         return _joined(array, numbers)
     if pa.types.is_float64(kind) or pa.types.is_float32(kind):
         return _spell_out(array, _digits(array), numbers)
+    if pa.types.is_integer(kind) and not array.null_count:
+        return _digits(array)
     result = pc.cast(array, pa.string())
     return _spell_out(array, result, numbers) if pa.types.is_floating(kind) else result
 
 
 def _digits(array: pa.Array) -> pa.Array:
-    """Floating-point numbers as text; those that have no digits as `null`, those that are null stay so."""
+    """Numbers as text; those that have no digits as `null`, those that are null stay so (integers must not be)."""
     if not len(array):
         return pa.array([], pa.string())
     values = np.ascontiguousarray(array.to_numpy(zero_copy_only=False))
