@@ -113,12 +113,12 @@ def _terms(condition: ir.Expr | None) -> list[ir.Expr]:
 
 
 def _item(expr: ir.Expr, name: str, aliases: Mapping[str, bool]) -> Item:
-    if not isinstance(expr, ir.Ref) or expr.prefix or expr.source not in aliases:
+    if not isinstance(expr, ir.Ref) or expr.source not in aliases:
         raise _Unfit
     uploaded = aliases[expr.source]
     if uploaded and expr.kind is Kind.TIMESTAMP:
         raise _Unfit  # its text is made by the database
-    return Item(expr.name, name, uploaded)
+    return Item(expr.name, name, uploaded, expr.prefix)
 
 
 # Regions

@@ -19,6 +19,8 @@ class Item:
     name: str
     uploaded: bool = False
     """Whether it is of the uploaded table."""
+    prefix: str = ""
+    """Text put before its values."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tap.adql import crossmatch_postgres, functions, healpix
 from tap.copies import plan as plans
 from tap.copies.layout import Copy, Opened
-from tap.copies.plan import CELLS, Cone, Inside, Known, Match, Plan
+from tap.copies.plan import CELLS, Cone, Inside, Item, Known, Match, Plan
 from tap.engines import wire
 from tap.engines.faults import Failure, Frames
 
@@ -138,7 +138,7 @@ class Scan:
 
     def _picked(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """The columns of the result."""
-        arrays = [rows.column(item.column) for item in self.plan.items]
+        arrays = [_prefixed(rows.column(item.column), item) for item in self.plan.items]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     # Regions
@@ -230,8 +230,15 @@ class Scan:
             names = [item.column for item in self.plan.items if not item.uploaded]
             left = _taken(block, theirs, [*dict.fromkeys([*names, CELLS])])
             right = self.upload.take(pa.array(ours))
-            arrays = [(right if item.uploaded else left).column(item.column) for item in self.plan.items]
+            arrays = [
+                _prefixed((right if item.uploaded else left).column(item.column), item)
+                for item in self.plan.items
+            ]
             yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+
+def _prefixed(array: pa.Array, item: Item) -> pa.Array:
+    return pc.binary_join_element_wise(item.prefix, array, "") if item.prefix else array
 
 
 def _one_batch(table: pa.Table) -> pa.RecordBatch:
