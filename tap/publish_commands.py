@@ -170,6 +170,7 @@ def unpublish(args: argparse.Namespace) -> int:
         unload(known.name, table)
     else:
         unpublish_schema(known.name)
+    keeper.refresh(archive.current())
     print(f"unpublished {args.name}")
     return 0
 

@@ -350,7 +350,7 @@ def _start(
             return Result(answer, query, manifest, maxrec, asked=f"{caller.label}: {text}")
         except EngineError as error:
             metrics.count_query("error", time.monotonic() - begun)
-            raise explain(error, query.sql) from error
+            raise explain(error, query.sql or "a plan") from error
         except StartFailed:
             newer = archive.current()
             if newer.version == manifest.version and query.plan is None:
@@ -426,7 +426,11 @@ def plan(text: str, caller: Caller) -> str:
         rows = [row for batch in answer for row in batch.column(batch.num_columns - 1).to_pylist()]
     except EngineError as error:
         raise explain(error, query.sql) from error
-    return "\n".join([query.sql, "", *map(str, rows)]) + "\n"
+    copied = adql.compile_query(
+        text, manifest.schemas, extensions=workers.extensions(), copies=keeper.known(manifest)
+    )
+    remark = ["-- The table's copy answers this query, not the database.", ""] if copied.plan else []
+    return "\n".join([*remark, query.sql, "", *map(str, rows)]) + "\n"
 
 
 def explain(error: EngineError, sql: str) -> GatewayError:

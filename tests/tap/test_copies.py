@@ -152,6 +152,11 @@ def test_paths_get_the_address_in_front(copied):
         assert row["link"] == f"https://here/data/{number}"
 
 
+def test_operators_see_which_queries_need_no_database(copied):
+    assert "The table's copy" in service.plan(f"SELECT ra FROM syn.cat WHERE {circle(1, 2, 3)}", ANONYMOUS)
+    assert "The table's copy" not in service.plan("SELECT COUNT(*) AS n FROM syn.cat", ANONYMOUS)
+
+
 def test_limits(copied):
     for text, maxrec, count, overflow in [
         ("SELECT TOP 7 ra FROM syn.cat", 100, 7, False),
