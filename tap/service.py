@@ -332,7 +332,7 @@ def _start(
     while True:
         query = compiled(manifest, copies)
         try:
-            if query.plan is not None and (at_hand := near.run(query.plan)) is not None:
+            if query.plan is not None and (at_hand := near.run(query.plan, on_leave)) is not None:
                 return Result(at_hand, query, manifest, maxrec, asked=f"{caller.label}: {text}")
             answer = workers.engine().run(
                 query.sql if query.plan is None else plans.dumps(query.plan),

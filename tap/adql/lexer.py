@@ -127,17 +127,16 @@ def words(text: str) -> Iterator[tuple[str, str, int]]:
         raise error_at(text, error.start, "The query is not valid Unicode.") from None
     if "\x00" in text:
         raise error_at(text, text.index("\x00"), "The query has a NUL character.")
-    offset, end, count, depth, operations = 0, len(text), 0, 0, 0
-    match = _TOKEN.match
-    while offset < end:
-        found = match(text, offset)
-        if found is None:
-            raise _refuse(text, offset)
+    offset, count, depth, operations = 0, 0, 0, 0
+    for found in _TOKEN.finditer(text):
+        start = found.start()
+        if start != offset:
+            break
+        offset = found.end()
         kind = found.lastgroup
-        word = found.group()
-        start, offset = offset, found.end()
         if kind == "blank":
             continue
+        word = found.group()
         if kind == "NAME":
             kind = TERMINAL_OF.get(word.upper(), "NAME")
             if kind in _COUNTED:
@@ -154,6 +153,8 @@ def words(text: str) -> Iterator[tuple[str, str, int]]:
         if depth > MAX_NESTING or count > MAX_TOKENS or operations > MAX_OPERATIONS:
             raise error_at(text, start, "The query is too large or too deeply nested.", "Simplify it.")
         yield str(kind), word, start
+    if offset < len(text):
+        raise _refuse(text, offset)
 
 
 def tokens(text: str) -> Iterator[Token]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 from functools import lru_cache
 
@@ -43,23 +44,26 @@ def kind_of(column: Column) -> Kind:
     return Kind.BOOLEAN if column.datatype == "boolean" else Kind.REAL
 
 
-def column_of(kind: Kind, name: str = "", **fields: object) -> Column:
+_COMPUTED = {
+    Kind.BOOLEAN: ("boolean", "", ""),
+    Kind.INTEGER: ("long", "", ""),
+    Kind.REAL: ("double", "", ""),
+    Kind.TEXT: ("char", "*", ""),
+    Kind.NULL: ("char", "*", ""),
+    Kind.TIMESTAMP: ("char", "*", "timestamp"),
+    Kind.POINT: ("double", "2", "point"),
+    Kind.CIRCLE: ("double", "3", "circle"),
+    Kind.POLYGON: ("double", "*", "polygon"),
+    Kind.REGION: ("char", "*", "adql:REGION"),
+    Kind.MOC: ("char", "*", "moc"),
+}
+"""datatype, arraysize and xtype of computed values."""
+
+
+@lru_cache(maxsize=1024)
+def column_of(kind: Kind, name: str = "", **fields: Hashable) -> Column:
     """The column of a computed value."""
-    shapes = {
-        Kind.BOOLEAN: ("boolean", "", ""),
-        Kind.INTEGER: ("long", "", ""),
-        Kind.REAL: ("double", "", ""),
-        Kind.TEXT: ("char", "*", ""),
-        Kind.NULL: ("char", "*", ""),
-        Kind.TIMESTAMP: ("char", "*", "timestamp"),
-        Kind.POINT: ("double", "2", "point"),
-        Kind.CIRCLE: ("double", "3", "circle"),
-        Kind.POLYGON: ("double", "*", "polygon"),
-        Kind.REGION: ("char", "*", "adql:REGION"),
-        Kind.MOC: ("char", "*", "moc"),
-    }
-    datatype, arraysize, xtype = shapes[kind]
-    known = {"datatype": datatype, "arraysize": arraysize, "xtype": xtype} | fields
+    known = dict(zip(("datatype", "arraysize", "xtype"), _COMPUTED[kind], strict=True)) | fields
     return Column(name, **known)  # type: ignore[arg-type]
 
 

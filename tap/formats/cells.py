@@ -60,17 +60,18 @@ def text(array: pa.Array, numbers: Numbers = PLAIN) -> pa.Array:
     if pa.types.is_list(kind):
         return _joined(array, numbers)
     if pa.types.is_float64(kind) or pa.types.is_float32(kind):
-        return _spell_out(array, _digits(array), numbers)
+        written, whole = _digits(array)
+        return written if whole else _spell_out(array, written, numbers)
     if pa.types.is_integer(kind) and not array.null_count:
-        return _digits(array)
+        return _digits(array)[0]
     result = pc.cast(array, pa.string())
     return _spell_out(array, result, numbers) if pa.types.is_floating(kind) else result
 
 
-def _digits(array: pa.Array) -> pa.Array:
-    """Numbers as text; those that have no digits as `null`, those that are null stay so (integers must not be)."""
+def _digits(array: pa.Array) -> tuple[pa.Array, bool]:
+    """Numbers as text, and whether all that are not null have digits: the others are `null`.  Integers must not be null."""
     if not len(array):
-        return pa.array([], pa.string())
+        return pa.array([], pa.string()), True
     values = np.ascontiguousarray(array.to_numpy(zero_copy_only=False))
     # [a,b,c, of [a,b,c]: a value ends where a comma stands, which is cut off.
     written = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[:-1] + b","
@@ -82,7 +83,11 @@ def _digits(array: pa.Array) -> pa.Array:
     )
     _, offsets, data = pc.binary_slice(with_commas, 0, -1).buffers()
     texts = pa.StringArray.from_buffers(len(array), offsets, data)
-    return pc.if_else(pc.is_valid(array), texts, pa.scalar(None, pa.string())) if array.null_count else texts
+    if not array.null_count:
+        return texts, b"n" not in written
+    # A null is written as NaN is, so it takes a count to tell whether there are any of these.
+    whole = written.count(b"null") == array.null_count
+    return pc.if_else(pc.is_valid(array), texts, pa.scalar(None, pa.string())), whole
 
 
 def lines(arrays: Sequence[pa.Array], written: Callable[[int], pa.Array], between: str, end: str) -> pa.Array:
@@ -148,9 +153,7 @@ def _side_by_side(arrays: Sequence[pa.Array], between: bytes) -> pa.Array | None
 
 
 def _spell_out(values: pa.Array, written: pa.Array, numbers: Numbers) -> pa.Array:
-    """Replace `null` (Arrow: `nan`, `inf` and `-inf`), the only ones with an n."""
-    if not holds(written, b"n"):
-        return written
+    """Replace `null` (Arrow: `nan`, `inf` and `-inf`)."""
     finite = pc.is_finite(values)
     infinite = pc.if_else(pc.less(values, 0), numbers.minus, numbers.plus)
     return pc.if_else(finite, written, pc.if_else(pc.is_nan(values), numbers.nan, infinite))

@@ -21,6 +21,7 @@ from tap.copies import keeper, layout, near
 from tap.copies import plan as plans
 from tap.copies.plan import CELLS, Comparison, Cone, Inside, Item, Known, Match, Plan
 from tap.copies.scan import Scan, Stopped
+from tap.engines.base import QueryCancelled
 from tap.publish import publish_schema
 from tests.tap import catalogue
 from tests.tap.adql import oracle
@@ -171,13 +172,46 @@ def test_limits(copied):
             assert result.overflow is overflow, text
 
 
-def test_a_small_region_needs_no_worker(copied):
+def test_a_small_region_needs_no_worker(copied, monkeypatch):
     workers.reset()
     _, rows = service.fetch(f"SELECT * FROM syn.cat WHERE {circle(40, 20, 1)}".replace("*", "ra"), ANONYMOUS)
     assert rows.num_rows
     assert workers.engine().processes() == []
-    service.fetch("SELECT TOP 5 ra FROM syn.cat", ANONYMOUS)
+    monkeypatch.setattr(near, "MOST_BLOCKS", 3)
+    service.fetch(f"SELECT ra FROM syn.cat WHERE {circle(40, 20, 90)}", ANONYMOUS)
     assert workers.engine().processes() != []
+
+
+def test_a_few_whole_tables_need_no_worker(copied):
+    """As many as there are places; a place is given back whether a result is read or left."""
+    workers.reset()
+    text = "SELECT ra, dec FROM syn.cat"
+    for _ in range(2 * near.WHOLE_TABLES):
+        with service.open_query(text, ANONYMOUS, maxrec=30_000) as left:
+            assert next(left.batches()).num_rows
+        with service.open_query(text, ANONYMOUS, maxrec=30_000) as read:
+            assert sum(batch.num_rows for batch in read.batches()) == 30_000
+    assert workers.engine().processes() == []
+    held = [service.open_query(text, ANONYMOUS, maxrec=30_000) for _ in range(near.WHOLE_TABLES)]
+    assert workers.engine().processes() == []
+    with service.open_query(text, ANONYMOUS, maxrec=30_000) as other:
+        assert workers.engine().processes() != []
+        assert sum(batch.num_rows for batch in other.batches()) == 30_000
+    for result in held:
+        result.close()
+
+
+def test_a_whole_table_can_be_cancelled(copied):
+    leave = []
+    with service.open_query(
+        "SELECT ra, dec FROM syn.cat", ANONYMOUS, maxrec=100_000, on_leave=leave.append
+    ) as result:
+        rows = result.batches()
+        next(rows)
+        next(rows)  # both were read ahead
+        leave[0]()
+        with pytest.raises(QueryCancelled):
+            list(rows)
 
 
 # Cross-matches
@@ -440,6 +474,5 @@ def test_cones_have_what_brute_force_finds(tmp_path, settings):
         found = [n for rows in Scan().open(plan, {}).batches() for n in rows.column("n").to_pylist()]
         assert sorted(found) == np.flatnonzero(away <= radius).tolist(), text
         asked += bool(found)
-        at_hand = near.run(plan)
-        assert (at_hand is None) == (Scan().open(plan, {}).reads() > near.MOST_BLOCKS)
+        assert (near.run(plan) is None) == (Scan().open(plan, {}).reads() > near.MOST_BLOCKS)
     assert asked > 200
