@@ -106,6 +106,68 @@ def test_a_region_has_the_rows_that_the_database_gives(copied, condition, monkey
     assert rows or "10.0, 10.0, 0" in condition or condition == circle(10, 10, 0)
 
 
+def some_query(random: np.random.Generator) -> str:
+    """A region or two, a few comparisons, some columns."""
+
+    def shape() -> str:
+        ra, dec = random.uniform(0, 360), np.degrees(np.arcsin(random.uniform(-1, 1)))
+        if random.random() < 0.2:
+            dec = np.copysign(90 - 10 ** random.uniform(-3, 1), dec)
+        size = 10 ** random.uniform(-0.5, 2)
+        corners = [
+            f"{ra + size * x:.6f}, {dec * 0.9 + min(size, 5) * y:.6f}" for x, y in ((0, 0), (1, 0), (0, 1))
+        ]
+        return random.choice(
+            [
+                circle(ra, dec, min(size * 2, 180)),
+                f"DISTANCE(ra, dec, {ra}, {dec}) < {size}",
+                f"1 = CONTAINS({POINT}, BOX('ICRS', {ra}, {dec}, {min(size, 170)}, {min(size, 80)}))",
+                f"1 = CONTAINS({POINT}, POLYGON('ICRS', {', '.join(corners)}))",
+                f"1 = CONTAINS({POINT}, MOC('2/{random.integers(0, 90)}-{random.integers(90, 192)}'))",
+            ]
+        )
+
+    def comparison() -> str:
+        column, number = random.choice(
+            [
+                ("mag", round(random.normal(15, 2), 2)),
+                ("n_obs", random.integers(0, 50)),
+                ("ra", random.uniform(0, 360)),
+            ]
+        )
+        op = random.choice(["<", "<=", ">", ">=", "=", "<>"])
+        return random.choice(
+            [
+                f"{column} {op} {number}",
+                f"{number} {op} {column}",
+                f"{column} IS NOT NULL",
+                f"{column} IS NULL",
+            ]
+        )
+
+    conditions = [shape() for _ in range(random.integers(1, 3))] + [
+        comparison() for _ in range(random.integers(0, 3))
+    ]
+    random.shuffle(conditions)
+    columns = random.permutation(["source_id", "ra", "dec", "mag", "n_obs", "name", '"size"'])[
+        : random.integers(1, 7)
+    ]
+    return f"SELECT {', '.join(columns)} FROM syn.cat WHERE {' AND '.join(conditions)}"
+
+
+def test_random_regions_and_comparisons(copied, monkeypatch):
+    random = np.random.default_rng(5)
+    asked = 0
+    for _ in range(2000 if os.environ.get("VOGATE_LONG") else 120):
+        text = some_query(random)
+        assert plan_of(copied, text) is not None, text
+        with monkeypatch.context() as patch:
+            rows, expected = answers(text, patch)
+        assert rows == expected, text
+        asked += bool(rows)
+    assert asked > 40
+
+
 def test_a_table_as_a_whole(copied, monkeypatch):
     text = 'SELECT "size" AS s, source_id, mag, name, n_obs FROM syn.cat AS c'
     assert plan_of(copied, text) is not None
