@@ -70,7 +70,7 @@ def publish(args: argparse.Namespace) -> int:
         memory=args.memory,
     )
     _record(args, loads, manifest, began)
-    keeper.refresh(manifest)
+    keeper.refresh()
     for item in loads:
         _remark(item.described)
         table = manifest.table(args.schema, item.table.name)
@@ -170,7 +170,7 @@ def unpublish(args: argparse.Namespace) -> int:
         unload(known.name, table)
     else:
         unpublish_schema(known.name)
-    keeper.refresh(archive.current())
+    keeper.refresh()
     print(f"unpublished {args.name}")
     return 0
 

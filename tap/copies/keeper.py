@@ -107,7 +107,7 @@ def known(manifest: Manifest) -> Mapping[Key, str]:
                 state.missing.pop(key, None)
         if state.missing and _keeping and not state.tried:
             state.tried = True
-            threading.Thread(target=refresh, args=(manifest,), name="copies", daemon=True).start()
+            threading.Thread(target=_try, args=(state,), name="copies", daemon=True).start()
     return state.found
 
 
@@ -119,18 +119,25 @@ def keep() -> None:
         known(archive.current())
 
 
-def refresh(manifest: Manifest) -> None:
-    """Make the copies that a manifest's tables do not have, and remove those of other editions.
+def _try(state: _Known) -> None:
+    """Make what is missing; another time, if another process is at it."""
+    state.tried = refresh()
 
-    What goes wrong is logged: without a copy, queries go to the database.  Does nothing while another process is at it.
+
+def refresh() -> bool:
+    """Make the copies that published tables do not have, and remove those of other editions.
+
+    What goes wrong is logged: without a copy, queries go to the database.  False, and nothing done, while another
+    process is at it.
     """
     if not workers.query_settings().copies:
-        return
+        return True
     try:
         folder().mkdir(parents=True, exist_ok=True)
         with _alone() as alone:
             if not alone:
-                return
+                return False
+            manifest = archive.current()
             wanted = _wanted(manifest)
             _remove_others({_place(manifest, table).name for table in wanted.values()})
             for table in wanted.values():
@@ -138,6 +145,7 @@ def refresh(manifest: Manifest) -> None:
                     _make(manifest, table)
     except OSError as error:
         log.warning("tables are not copied: %s", error)
+    return True
 
 
 @contextlib.contextmanager

@@ -18,8 +18,12 @@ from tap.copies.plan import CELLS, Cone, Inside, Item, Known, Match, Plan
 from tap.engines import wire
 from tap.engines.faults import Failure, Frames
 
-BATCH_ROWS = 16384
-"""Rows of a batch that is sent."""
+BATCH_ROWS, BATCH_BYTES = 16384, 8 << 20
+"""Most rows of a batch that is sent, and about how many bytes."""
+MOST_PAIRS = 1 << 16
+"""Pairs that a cross-match looks at at once."""
+CORNERS = 1 << 18
+"""Rows times numbers of a shape that are tested at once."""
 TOGETHER = 16
 """Blocks that a cross-match looks at together."""
 HELD_BYTES = 1 << 18
@@ -98,8 +102,10 @@ class Scan:
         Failure
             If the copy is not there any more or cannot be read, or the scan was interrupted.
         """
-        rows = {name: pa.ipc.open_stream(pa.py_buffer(table)).read_all() for name, table in uploads.items()}
         try:
+            rows = {
+                name: pa.ipc.open_stream(pa.py_buffer(table)).read_all() for name, table in uploads.items()
+            }
             self.open(plans.loads(text), rows)
         except (OSError, KeyError, ValueError) as error:  # pa.ArrowInvalid is a ValueError
             raise Failure(type(error).__name__, str(error), "stale") from error
@@ -143,9 +149,10 @@ class Scan:
 
     # Regions
 
-    def reads(self) -> int:
-        """How many blocks hold what a region may have in it."""
-        return len(self._holding(self.plan.ranges or ()))
+    def reads(self) -> float:
+        """How much work a region is: the blocks that may have something of it, weighed by what is tested of their rows."""
+        corners = sum(len(test.shape) for test in self.plan.tests if isinstance(test, Inside))
+        return len(self._holding(self.plan.ranges or ())) * (1 + corners / 16)
 
     def _holding(self, ranges: Sequence[tuple[int, int]]) -> list[int]:
         low, high = np.array(ranges, np.int64).reshape(-1, 2).T
@@ -214,8 +221,8 @@ class Scan:
         cells = _values(block.column(CELLS))
         begin = np.searchsorted(cells, low, "left")
         count = np.searchsorted(cells, high, "right") - begin
-        # Never more pairs at once than memory has room for.
-        for part in _parts(count, BATCH_ROWS * 16):
+        names = [*dict.fromkeys([*(item.column for item in self.plan.items if not item.uploaded), CELLS])]
+        for part in _parts(count, MOST_PAIRS):
             if self._stopped:
                 raise Stopped
             theirs, which = _spread(begin[part], count[part])
@@ -225,16 +232,15 @@ class Scan:
             limit = math.sin(math.radians(match.radius) / 2) ** 2
             near = square < limit if match.strict else square <= limit
             theirs, ours = theirs[near], ours[near]
-            if not len(theirs):
-                continue
-            names = [item.column for item in self.plan.items if not item.uploaded]
-            left = _taken(block, theirs, [*dict.fromkeys([*names, CELLS])])
-            right = self.upload.take(pa.array(ours))
-            arrays = [
-                _prefixed((right if item.uploaded else left).column(item.column), item)
-                for item in self.plan.items
-            ]
-            yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+            for start in range(0, len(theirs), BATCH_ROWS):
+                pick = slice(start, start + BATCH_ROWS)
+                left = _taken(block, theirs[pick], names)
+                right = self.upload.take(pa.array(ours[pick]))
+                arrays = [
+                    _prefixed((right if item.uploaded else left).column(item.column), item)
+                    for item in self.plan.items
+                ]
+                yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
 
 def _prefixed(array: pa.Array, item: Item) -> pa.Array:
@@ -319,10 +325,7 @@ def _passed(plan: Plan, rows: pa.RecordBatch) -> NDArray[np.bool_]:
             square = _haversine(lon, lat, test.lon, test.lat)
             passed &= _ORDER[("<", ">")[test.beyond] + "=" * (not test.strict)](square, test.limit)
         elif isinstance(test, Inside):
-            lon, lat = (rows.column(name) for name in (plan.lon, plan.lat))
-            shape = pa.array([list(test.shape)], pa.list_(pa.float64()))
-            inside = functions.point_in(_doubles(lon), _doubles(lat), shape)
-            passed &= np.asarray(pc.fill_null(inside, False))
+            passed &= _inside(_doubles(rows.column(plan.lon)), _doubles(rows.column(plan.lat)), test)
         elif isinstance(test, Known):
             passed &= np.asarray(
                 rows.column(test.column).is_null() if test.negated else rows.column(test.column).is_valid()
@@ -330,6 +333,16 @@ def _passed(plan: Plan, rows: pa.RecordBatch) -> NDArray[np.bool_]:
         else:
             passed &= _compared(rows.column(test.column), test)
     return passed
+
+
+def _inside(lon: pa.Array, lat: pa.Array, test: Inside) -> NDArray[np.bool_]:
+    shape = pa.array([list(test.shape)], pa.list_(pa.float64()))
+    size = max(64, CORNERS // len(test.shape))
+    found = [
+        pc.fill_null(functions.point_in(lon.slice(start, size), lat.slice(start, size), shape), False)
+        for start in range(0, len(lon), size)
+    ]
+    return np.concatenate([np.asarray(part) for part in found])
 
 
 def _doubles(array: pa.Array) -> pa.Array:
@@ -353,7 +366,7 @@ def _gathered(
     """The same rows in larger batches, at most `limit` of them."""
     left = math.inf if limit is None else limit
     held: list[pa.RecordBatch] = []
-    count = 0
+    count = size = 0
     if left <= 0:
         return
     for batch in found:
@@ -363,10 +376,11 @@ def _gathered(
             return
         held.append(batch)
         count += batch.num_rows
-        if count >= BATCH_ROWS:
+        size += batch.nbytes
+        if count >= BATCH_ROWS or size >= BATCH_BYTES:
             yield from _joined(schema, held)
             left -= count
-            held, count = [], 0
+            held, count, size = [], 0, 0
     yield from _joined(schema, held)
 
 

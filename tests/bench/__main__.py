@@ -64,10 +64,10 @@ def publish(folder: Path) -> None:
 
 def _copy() -> None:
     """Make the tables' copies now; the server would while it is measured."""
-    from tap import archive, workers
+    from tap import workers
     from tap.copies import keeper
 
-    keeper.refresh(archive.current())
+    keeper.refresh()
     workers.reset()
 
 

@@ -43,7 +43,7 @@ def copied(copied_place: Place, settings) -> Manifest:
     settings.VOGATE_RESULT_DECORATORS = []
     settings.VOGATE_LIVE_SCHEMAS = []
     manifest = archive.current()
-    keeper.refresh(manifest)
+    keeper.refresh()
     return manifest
 
 
@@ -358,47 +358,46 @@ def rows_of(text: str) -> int:
 
 
 def test_a_table_published_anew_has_a_copy_of_its_new_rows(small):
-    keeper.refresh(small)
+    keeper.refresh()
     (old,) = (Path(path) for path in keeper.known(small).values())
     before = rows_of(CONE)
     manifest = publish_schema(catalogue.SCHEMA, catalogue.data(4000))
     assert rows_of(CONE) > before  # the database's, while there is no copy
     assert not keeper.known(manifest)
-    keeper.refresh(manifest)
+    keeper.refresh()
     keeper._known.looked = 0.0
     (new,) = (Path(path) for path in keeper.known(manifest).values())
     assert new != old
     assert new.is_dir()
     assert not old.exists()
     assert rows_of(CONE) > before
-    keeper.refresh(publish_schema(catalogue.SCHEMA, catalogue.data(10)))
+    publish_schema(catalogue.SCHEMA, catalogue.data(10))
+    keeper.refresh()
     assert [path.name for path in keeper.folder().iterdir()] == [".lock"]
 
 
 def test_a_server_makes_what_is_missing(small, monkeypatch):
-    calls = []
-
-    def refresh(manifest: Manifest) -> None:
-        calls.append(manifest)
-        made(manifest)
-
-    made = keeper.refresh
-    monkeypatch.setattr(keeper, "refresh", refresh)
     monkeypatch.setattr(keeper, "_keeping", False)
     monkeypatch.setattr(keeper, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(keeper, "_known", keeper._Known(Manifest()))
     assert not keeper.known(small)
-    assert not calls
-    keeper.keep()
+    time.sleep(0.3)
+    assert not keeper.folder().exists()
+    keeper.folder().mkdir(parents=True)
+    with keeper._alone() as alone:
+        assert alone
+        assert keeper.refresh() is False  # a server tries again later
+        keeper.keep()
+        time.sleep(0.3)
+        assert not keeper.known(small)
     until = time.monotonic() + 30
     while not keeper.known(small) and time.monotonic() < until:
         time.sleep(0.05)
     assert keeper.known(small)
-    assert calls == [small]
 
 
 def test_a_copy_that_is_gone_or_broken_is_not_missed(small):
-    keeper.refresh(small)
+    keeper.refresh()
     keeper._known.looked = 0.0
     (path,) = (Path(found) for found in keeper.known(small).values())
     expected = rows_of(CONE)
@@ -419,7 +418,7 @@ def plan_of_small(manifest: Manifest, text: str) -> Plan | None:
 def test_a_disk_without_room_has_no_copies(small, monkeypatch, caplog):
     full = shutil.disk_usage("/")._replace(free=1000)
     monkeypatch.setattr(keeper.shutil, "disk_usage", lambda path: full)
-    keeper.refresh(small)
+    keeper.refresh()
     keeper._known.looked = 0.0
     assert not keeper.known(small)
     assert "no room" in caplog.text
@@ -431,7 +430,7 @@ def test_a_copy_that_cannot_be_written_leaves_nothing_behind(small, monkeypatch,
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(layout.os, "fsync", fails)
-    keeper.refresh(small)
+    keeper.refresh()
     assert "No space left" in caplog.text
     assert [path.name for path in keeper.folder().iterdir()] == [".lock"]
 
@@ -439,13 +438,13 @@ def test_a_copy_that_cannot_be_written_leaves_nothing_behind(small, monkeypatch,
 def test_what_a_killed_process_left_is_removed(small):
     left = keeper.folder() / ".draft-left"
     left.mkdir(parents=True)
-    keeper.refresh(small)
+    keeper.refresh()
     assert not left.exists()
 
 
 def test_an_operator_can_do_without(small, settings, monkeypatch):
     monkeypatch.setitem(settings.SITE.query, "copies", False)
-    keeper.refresh(small)
+    keeper.refresh()
     assert not keeper.folder().exists()
     assert not keeper.known(small)
 
