@@ -18,6 +18,7 @@ from gateway.vo.columns import Column, Table
 from gateway.vo.errors import Busy, GatewayError, QueryError, TooLarge
 from tap import adql, archive, live, metrics, stores, workers
 from tap.adql.crossmatch_postgres import add_cells
+from tap.adql.direct import Copies
 from tap.archive import Manifest
 from tap.arrowtypes import arrow_type, conform, reconcile_schema
 from tap.copies import keeper, near
@@ -41,7 +42,6 @@ slow = logging.getLogger("vogate.slow")
 SLOW_SECONDS = 10.0
 FEW_ROWS = 20_000
 """Results of at most so many rows are collected before they are sent, which saves planning them twice."""
-Copies = Mapping[tuple[str, str], str]
 AHEAD = 0.005
 """Seconds to wait for the end of a result after its first batch: most results are that short."""
 

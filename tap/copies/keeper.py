@@ -1,9 +1,9 @@
 """Which tables have a copy, and making those that are missing.
 
-Copies are beside the archive, in `copies/<schema>.<table>-<edition>`; an edition never changes, so a copy is right or not
-there.  Whoever publishes makes them at once; a server makes in the background what it finds missing (a table that
-another host has published, or one of `vogate ingest`).  Until then, and where the disk has no room, queries go to the
-database.
+Copies are beside the archive, in `copies/<schema>.<table>-<edition>-<number>`; an edition never changes, so a copy is
+right or not there.  Whoever publishes makes them at once; a server makes in the background what it finds missing (a
+table that another host has published, or one of `vogate ingest`).  Until then, and where the disk has no room, queries
+go to the database.
 """
 
 from __future__ import annotations
@@ -76,8 +76,12 @@ def _place(manifest: Manifest, table: Table) -> Path:
     """The folder of a table's copy."""
     name = table.qualified_name
     readable = re.sub(r"[^A-Za-z0-9_.]", "_", name)[:80]
-    number = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return folder() / f"{readable}-{number}-{manifest.edition(table)}"
+    origin = name
+    # An archive that was thrown away and begun anew counts its versions from one again.
+    with contextlib.suppress(KeyError, FileNotFoundError):
+        origin += str(manifest.files[table.schema].stat().st_mtime_ns)
+    number = hashlib.sha256(origin.encode()).hexdigest()[:12]
+    return folder() / f"{readable}-{manifest.edition(table)}-{number}"
 
 
 def _wanted(manifest: Manifest) -> dict[Key, Table]:

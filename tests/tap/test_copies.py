@@ -376,6 +376,20 @@ def test_a_table_published_anew_has_a_copy_of_its_new_rows(small):
     assert [path.name for path in keeper.folder().iterdir()] == [".lock"]
 
 
+def test_an_archive_that_was_begun_anew_has_no_copies_of_the_old_one(small, settings):
+    keeper.refresh()
+    before = rows_of(CONE)
+    if settings.VOGATE_TAP_DATABASE:
+        assert small.origin[:8] in keeper._place(small, small.table("syn", "cat")).name
+        return
+    for path in (*archive.folder().glob("*.duckdb"), archive.manifest_path()):
+        path.unlink()
+    workers.reset()
+    again = publish_schema(catalogue.SCHEMA, catalogue.data(4000))
+    assert again.version == small.version
+    assert rows_of(CONE) > before
+
+
 def test_a_server_makes_what_is_missing(small, monkeypatch):
     monkeypatch.setattr(keeper, "_keeping", False)
     monkeypatch.setattr(keeper, "LOOK_SECONDS", 0.0)

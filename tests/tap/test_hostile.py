@@ -27,6 +27,7 @@ from lxml import etree
 
 from gateway.vo.caller import Caller
 from tap import postgres_manifest, workers
+from tap.copies import keeper
 from tests.tap.conftest import Place, publish_catalogue
 from uws import controller
 
@@ -47,6 +48,9 @@ QUERIES = (
     "SELECT c.name, j.run_id FROM syn.cat AS c, uws.job AS j WHERE c.n_obs IN (SELECT 5 FROM uws.job)",
     "SELECT TOP 9 AREA(MOC(3, CIRCLE(ra, dec, 1))), ivo_histogram(mag, 1, 20, 5) FROM syn.cat GROUP BY ra, dec",
     "SELECT vogate_moc_agg(5, ra, dec), CAST(MAX(mag) AS VARCHAR(9)) || 'x' FROM syn.cat WHERE POWER(mag, 2) > 0x1F",
+    "SELECT TOP 9 ra, dec, name FROM syn.cat",
+    "SELECT u.ra, c.name FROM TAP_UPLOAD.t AS u JOIN syn.cat AS c ON DISTANCE(u.ra, u.ra, c.ra, c.dec) < 1.5",
+    "SELECT TOP 9 mag FROM syn.cat WHERE DISTANCE(ra, dec, 10, 20) < 95 AND mag > 15 AND n_obs IS NOT NULL",
     "SELECT TOP 5 ra FROM syn.cat WHERE 1 = INTERSECTS(MOC('3/1-500'), REGION('Union (Circle 1 2 3 Box 4 5 6 7)'))",
 )
 BITS = (
@@ -195,6 +199,7 @@ def private_rows(with_jobs: Place, settings) -> None:
     settings.VOGATE_TAP_DATABASE = with_jobs.database
     settings.VOGATE_RESULT_DECORATORS = []
     settings.VOGATE_LIVE_SCHEMAS = LIVE
+    keeper.refresh()
     owner = get_user_model().objects.create_user("somebody", password="else")
     caller = Caller(user_id=owner.pk, username="somebody", method="session")
     controller.create("tap", {"QUERY": "SELECT 1 FROM t"}, caller, run_id=PRIVATE)
