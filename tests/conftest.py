@@ -50,7 +50,7 @@ def archive_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.fail(f"{REAL} is not there; set VOGATE_SHARED")
     folder = tmp_path_factory.mktemp("simulated")
     gateway = Gateway(tmp_path_factory.mktemp("simulating"))
-    done = gateway.vogate("simulate", "--to", str(folder), "--observations", "8", "--quiet")
+    done = gateway.vogate("simulate", "--to", str(folder), "--quiet")
     assert done.returncode == 0, done.stderr
     return folder
 
