@@ -70,13 +70,14 @@ def publish(args: argparse.Namespace) -> int:
         memory=args.memory,
     )
     _record(args, loads, manifest, began)
-    keeper.refresh()
     for item in loads:
         _remark(item.described)
         table = manifest.table(args.schema, item.table.name)
         print(
-            f"published {qualified(table.schema, table.name)}: {table.nrows:,} rows, {len(table.columns)} columns"
+            f"published {qualified(table.schema, table.name)}: {table.nrows:,} rows, {len(table.columns)} columns",
+            flush=True,
         )
+    keeper.refresh()  # queries find the tables already
     return 0
 
 

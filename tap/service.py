@@ -22,7 +22,6 @@ from tap.adql.direct import Copies
 from tap.archive import Manifest
 from tap.arrowtypes import arrow_type, conform, reconcile_schema
 from tap.copies import keeper, near
-from tap.copies import plan as plans
 from tap.engines.base import (
     QUEUE,
     Answer,
@@ -335,7 +334,7 @@ def _start(
             if query.plan is not None and (at_hand := near.run(query.plan, on_leave)) is not None:
                 return Result(at_hand, query, manifest, maxrec, asked=f"{caller.label}: {text}")
             answer = workers.engine().run(
-                query.sql if query.plan is None else plans.dumps(query.plan),
+                query.plan or query.sql,
                 manifest.version,
                 workers.attached(manifest),
                 seconds=seconds,

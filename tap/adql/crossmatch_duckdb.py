@@ -4,11 +4,10 @@ is one of equal cells, and the distance is computed for neighbours alone.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tap.adql import ir, spatial_duckdb
+from tap.adql import ir, reach, spatial_duckdb
 from tap.adql.catalogue import UPLOAD_SCHEMA
 from tap.adql.folding import constant
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from tap.adql.duckdb import Emitter
 
 CELL_COLUMN = "_cell"
-LARGEST = 10.0
-"""Degrees; with larger radii cells would be too few to help."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +67,13 @@ def _find(condition: ir.Expr, spreadable: list[str], inside: set[str]) -> Match 
     best: Match | None = None
     for term in terms:
         radius = constant(term.radius) if isinstance(term, ir.Within) else None
-        if not isinstance(term, ir.Within) or radius is None or not 0 < radius <= LARGEST:
+        if not isinstance(term, ir.Within) or radius is None or not 0 < radius <= reach.LARGEST:
             continue
         for there, here in ((term.a, term.b), (term.b, term.a)):
             home, other = _home(there), _home(here)
             if home not in spreadable or other not in inside or home == other:
                 continue
-            match = Match(home, there, here, order_of(radius), float(radius))
+            match = Match(home, there, here, reach.finest_order(radius), float(radius))
             if best is None or (_indexed(here) and not _indexed(best.here)):
                 best = match
     return best
@@ -94,11 +91,6 @@ def _home(point: ir.Point) -> str:
             return ""
         parts += part.children()
     return found.pop() if len(found) == 1 else ""
-
-
-def order_of(radius: float) -> int:
-    """The finest order whose cells are four times as large as the radius."""
-    return max(0, min(20, math.floor(math.log2(math.sqrt(math.pi / 3) / (4 * math.radians(radius))))))
 
 
 def _indexed(point: ir.Point) -> bool:

@@ -6,26 +6,19 @@ other tables by `vg_cells_of`.  Sources without an index are joined by equal cel
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from tap.adql import crossmatch_duckdb, healpix, ir, spatial_duckdb
+from tap.adql import crossmatch_duckdb, healpix, ir, reach, spatial_duckdb
 from tap.adql.catalogue import UPLOAD_SCHEMA
 from tap.adql.folding import constant
 
 if TYPE_CHECKING:
     from tap.adql.postgres import PostgresEmitter
-
-_NARROWEST = 0.6
-"""A bound of how wide a cell is at its narrowest, as a part of the square root of its area (0.67 in truth)."""
-_ORDERS = 2
-"""Cells are so many orders coarser than the finest that would do: most rows then reach one alone."""
 
 
 @dataclass(frozen=True)
@@ -51,22 +44,11 @@ class Match:
 
     @property
     def order(self) -> int:
-        return order_of(self.radius)
+        return reach.order_of(self.radius)
 
     @property
     def margin(self) -> float:
-        return margin_of(self.order, self.radius)
-
-
-def order_of(radius: float) -> int:
-    """HEALPix order of cells of which most positions reach one alone, within `radius` degrees."""
-    return max(0, crossmatch_duckdb.order_of(radius) - _ORDERS)
-
-
-def margin_of(order: int, radius: float) -> float:
-    """How near an edge a point is, in cells, from which the neighbour is in reach."""
-    side = math.sqrt(math.pi / 3.0) / (1 << order)
-    return math.radians(radius) * (1 + 1e-9) / (_NARROWEST * side)
+        return reach.margin_of(self.order, self.radius)
 
 
 def of_join(join: ir.JoinSource) -> tuple[Match, ir.Source, str] | None:
@@ -96,10 +78,10 @@ def _find(condition: ir.Expr, asking: set[str], asked: list[ir.Source]) -> Match
     tables = {item.alias: item for item in asked if _is_plain(item)}
     for term in terms:
         radius = constant(term.radius) if isinstance(term, ir.Within) else None
-        if not isinstance(term, ir.Within) or radius is None or not 0 < radius <= crossmatch_duckdb.LARGEST:
+        if not isinstance(term, ir.Within) or radius is None or not 0 < radius <= reach.LARGEST:
             continue
         for there, here in ((term.a, term.b), (term.b, term.a)):
-            index = _index(here)
+            index = ir.position_of(here.lon, here.lat)
             home = crossmatch_duckdb._home(there)
             if index is not None and index.source in tables and home in asking and home != index.source:
                 return Match(tables[index.source], there, index, float(radius))
@@ -114,15 +96,6 @@ def _is_plain(source: ir.Source) -> TypeGuard[ir.TableSource | ir.DerivedSource]
         whole = query.limit is None and not query.offset and not query.order_by and not query.named
         return whole and isinstance(body, ir.Select) and not body.grouped and not body.distinct
     return isinstance(source, ir.TableSource)
-
-
-def _index(point: ir.Point) -> ir.PositionIndex | None:
-    lon, lat = point.lon, point.lat
-    if isinstance(lon, ir.Ref) and isinstance(lat, ir.Ref) and lon.position is not None:
-        index = lon.position
-        if index == lat.position and (lon.name, lat.name) == (index.lon, index.lat):
-            return index
-    return None
 
 
 def lateral(emitter: PostgresEmitter, match: Match, asking: list[ir.Source]) -> str:
@@ -152,7 +125,7 @@ def _cells(emitter: PostgresEmitter, match: Match, asking: list[ir.Source]) -> s
                     Spread(source.table, column, lon.name, lat.name, match.order, match.margin)
                 )
                 return f'{source.alias}."{column}"'
-    index = _index(match.there)
+    index = ir.position_of(match.there.lon, match.there.lat)
     if index is not None and emitter.indexes:
         cell = f'{index.source}."{index.healpix}"'
     else:
@@ -167,25 +140,10 @@ def add_cells(rows: pa.Table, spread: Spread) -> pa.Table:
         for name in (spread.lon, spread.lat)
     )
     good = np.isfinite(lon) & (np.abs(lat) <= 90.0)
-    counts, cells = reached(spread.order, np.where(good, lon, 0.0), np.where(good, lat, 0.0), spread.margin)
+    counts, cells = reach.reached(
+        spread.order, np.where(good, lon, 0.0), np.where(good, lat, 0.0), spread.margin
+    )
     offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
     return rows.append_column(
         spread.column, pa.ListArray.from_arrays(offsets, pa.array(cells), mask=pa.array(~good))
     )
-
-
-def reached(
-    order: int, lon: NDArray[np.float64], lat: NDArray[np.float64], margin: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many cells each position reaches, and all the cells in a row; `vg_cells_of` computes the same."""
-    deepest = healpix.index(healpix.MAX_ORDER, lon, lat)
-    shift = healpix.MAX_ORDER - order
-    side = 1 << shift
-    inside = deepest & ((1 << (2 * shift)) - 1)
-    near = []
-    for along in (healpix._gather(inside), healpix._gather(inside >> 1)):
-        fraction = (along + 0.5) / side
-        near.append({-1: fraction <= margin, 0: np.ones(len(lon), bool), 1: 1 - fraction <= margin})
-    block = healpix.neighbours(order, deepest >> (2 * shift))
-    wanted = np.stack([near[0][dx] & near[1][dy] for dx, dy in healpix._STEPS], axis=1) & (block >= 0)
-    return wanted.sum(axis=1), block[wanted]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tap.adql import cover, crossmatch_duckdb, crossmatch_postgres, geometry, ir, moc
+from tap.adql import cover, geometry, ir, moc, reach
 from tap.adql.catalogue import UPLOAD_SCHEMA
 from tap.adql.folding import constant
 from tap.adql.ir import Kind
@@ -143,7 +143,7 @@ def _region(term: ir.Expr, table: ir.TableSource) -> tuple[ir.PositionIndex, Ran
         shape = term.b.shape
         if shape.kind is ShapeKind.CIRCLE:
             cone = _cone(lon_lat(shape.centre), math.degrees(shape.radius), False)
-            return index, cover.ranges(shape, cover.MAX_RANGES), cone
+            return index, cover.ranges(shape), cone
         return index, cover.ranges(shape), [Inside(tuple(shape.encode()))]
     return None
 
@@ -173,12 +173,8 @@ def _cone(centre: tuple[float, float], radius: float, strict: bool) -> list[Test
 
 def _index(point: ir.Point, table: ir.TableSource) -> ir.PositionIndex | None:
     """The table's own position, if that is what makes the point."""
-    lon, lat = point.lon, point.lat
-    if isinstance(lon, ir.Ref) and isinstance(lat, ir.Ref) and lon.source == lat.source == table.alias:
-        index = lon.position
-        if index is not None and index == lat.position and (lon.name, lat.name) == (index.lon, index.lat):
-            return index
-    return None
+    index = ir.position_of(point.lon, point.lat)
+    return index if index is not None and index.source == table.alias else None
 
 
 # Other conditions
@@ -221,7 +217,7 @@ def _match(
         raise _Unfit
     term = terms[0]
     radius = constant(term.radius)
-    if radius is None or not 0 < radius <= crossmatch_duckdb.LARGEST:
+    if radius is None or not 0 < radius <= reach.LARGEST:
         raise _Unfit
     for here, there in ((term.a, term.b), (term.b, term.a)):
         index = _index(here, table)
@@ -229,6 +225,6 @@ def _match(
         if index is None or not isinstance(lon, ir.Ref) or not isinstance(lat, ir.Ref):
             continue
         if lon.source == lat.source == upload.alias and {lon.meta.datatype, lat.meta.datatype} <= _NUMBERS:
-            order = crossmatch_postgres.order_of(float(radius))
+            order = reach.order_of(float(radius))
             return index, Match(upload.table, lon.name, lat.name, float(radius), order, term.strict)
     raise _Unfit

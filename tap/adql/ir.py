@@ -100,6 +100,15 @@ class Ref(Expr):
         return ("Ref", self.source, self.name)
 
 
+def position_of(lon: Expr, lat: Expr) -> PositionIndex | None:
+    """The index that covers a pair of columns, in this order."""
+    if isinstance(lon, Ref) and isinstance(lat, Ref):
+        index = lon.position
+        if index is not None and index == lat.position and (lon.name, lat.name) == (index.lon, index.lat):
+            return index
+    return None
+
+
 @dataclass(slots=True)
 class Call(Expr):
     op: str

@@ -154,12 +154,8 @@ def position_angle(emitter: Emitter, expr: ir.Call) -> str:
 
 
 def _index(emitter: Emitter, lon: Expr, lat: Expr) -> ir.PositionIndex | None:
-    """The index that covers a pair of columns."""
-    if isinstance(lon, ir.Ref) and isinstance(lat, ir.Ref) and emitter.indexes:
-        index = lon.position
-        if index is not None and index == lat.position and (lon.name, lat.name) == (index.lon, index.lat):
-            return index
-    return None
+    """The index that covers a pair of columns, where it can be named."""
+    return ir.position_of(lon, lat) if emitter.indexes else None
 
 
 def cone_ranges(emitter: Emitter, index: ir.PositionIndex, shape: Shape) -> str:

@@ -17,7 +17,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -183,7 +183,8 @@ def _make(manifest: Manifest, table: Table) -> None:
         for ordered in (False, True):
             draft = Path(work) / f"copy-{ordered:d}"
             try:
-                rows = layout.write(draft, _schema(table), _rows(manifest, table, ordered))
+                with contextlib.closing(_rows(manifest, table, ordered)) as found:
+                    rows = layout.write(draft, _schema(table), found)
             except layout.Unsorted:
                 continue  # PostgreSQL may read a table from its middle on
             except (GatewayError, OSError, pa.ArrowException) as error:
@@ -210,7 +211,7 @@ def _schema(table: Table) -> pa.Schema:
     return schema_of(table.columns).append(pa.field(CELLS, pa.int64()))
 
 
-def _rows(manifest: Manifest, table: Table, ordered: bool) -> Iterator[pa.RecordBatch]:
+def _rows(manifest: Manifest, table: Table, ordered: bool) -> Generator[pa.RecordBatch, None, None]:
     """All rows as a query gives them, and their cells."""
     cells = "NULL AS"
     if table.position is not None:

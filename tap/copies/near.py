@@ -7,6 +7,7 @@ that more of them wait their turn like other queries.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -15,29 +16,34 @@ from gateway.vo.errors import NotAvailable
 from tap.copies.layout import Opened
 from tap.copies.plan import Plan
 from tap.copies.scan import Scan, Stopped
-from tap.engines.base import OnLeave, QueryCancelled
+from tap.engines.base import STALL, OnLeave, QueryCancelled
 
 MOST_BLOCKS = 12
 """Of 400 kB: what is read in a millisecond or two."""
 WHOLE_TABLES = 2
 """Tables that a process gives away as a whole at once; a worker does others."""
 _OPENED = Opened()
-_places = threading.BoundedSemaphore(WHOLE_TABLES)
+_lock = threading.Lock()
+_whole: list[NearAnswer] = []
+"""Those that have a place, in the order in which they took it."""
 
 
 class NearAnswer:
     """See `tap.engines.base.Answer`."""
 
-    def __init__(self, scan: Scan, place: threading.BoundedSemaphore | None) -> None:
-        self._scan, self._place = scan, place
-        self._one = threading.Lock()
+    def __init__(self, scan: Scan) -> None:
+        self._scan = scan
         self.schema = scan.schema
+        self.idle_since = time.monotonic()
+        """When its reader took rows last."""
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         try:
-            yield from self._scan.batches()
+            for batch in self._scan.batches():
+                self.idle_since = time.monotonic()
+                yield batch
         except Stopped:
-            raise QueryCancelled("The query was cancelled.") from None
+            raise QueryCancelled("The query was cancelled, or its rows were not taken.") from None
         except (OSError, pa.ArrowException) as error:
             raise NotAvailable("The table cannot be read.", hint="Try again in a moment.") from error
         finally:
@@ -50,10 +56,9 @@ class NearAnswer:
         self._scan.interrupt()
 
     def close(self) -> None:
-        with self._one:
-            place, self._place = self._place, None
-        if place is not None:
-            place.release()
+        with _lock:
+            if self in _whole:
+                _whole.remove(self)
 
 
 def run(plan: Plan, on_leave: OnLeave | None = None) -> NearAnswer | None:
@@ -65,10 +70,23 @@ def run(plan: Plan, on_leave: OnLeave | None = None) -> NearAnswer | None:
     except (OSError, KeyError, ValueError):
         return None
     if plan.ranges is not None:
-        return NearAnswer(scan, None) if scan.reads() <= MOST_BLOCKS else None
-    if not _places.acquire(blocking=False):
+        return NearAnswer(scan) if scan.reads() <= MOST_BLOCKS else None
+    answer = NearAnswer(scan)
+    if not _placed(answer):
         return None
-    answer = NearAnswer(scan, _places)
     if on_leave is not None:
         on_leave(answer.cancel)
     return answer
+
+
+def _placed(answer: NearAnswer) -> bool:
+    """Give an answer a place, that of a reader who has stalled if need be."""
+    with _lock:
+        if len(_whole) >= WHOLE_TABLES:
+            stalled = [item for item in _whole if time.monotonic() - item.idle_since > STALL]
+            if not stalled:
+                return False
+            stalled[0].cancel()
+            _whole.remove(stalled[0])
+        _whole.append(answer)
+        return True

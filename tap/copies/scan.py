@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tap.adql import crossmatch_postgres, functions, healpix
+from tap.adql import functions, healpix, reach
 from tap.copies import plan as plans
 from tap.copies.layout import Copy, Opened
 from tap.copies.plan import CELLS, Cone, Inside, Item, Known, Match, Plan
@@ -301,8 +301,8 @@ def _parts(count: Numbers, most: int) -> Iterator[slice]:
 def _reached(match: Match, lon: Floats, lat: Floats) -> tuple[Numbers, Numbers, Numbers]:
     """Ranges of cells that can hold what is near each position, in ascending order, and whose they are."""
     rows = np.flatnonzero(np.isfinite(lon) & (np.abs(lat) <= 90.0))
-    margin = crossmatch_postgres.margin_of(match.order, match.radius)
-    counts, cells = crossmatch_postgres.reached(match.order, lon[rows], lat[rows], margin)
+    margin = reach.margin_of(match.order, match.radius)
+    counts, cells = reach.reached(match.order, lon[rows], lat[rows], margin)
     shift = 2 * (healpix.MAX_ORDER - match.order)
     sequence = np.argsort(cells)
     low = cells[sequence] << shift

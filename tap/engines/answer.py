@@ -15,6 +15,8 @@ from typing import TypeVar
 import pyarrow as pa
 
 from gateway.vo.errors import GatewayError, NotAvailable
+from tap.copies import plan as plans
+from tap.copies.plan import Plan
 from tap.engines import wire
 from tap.engines.base import (
     STALL,
@@ -61,17 +63,17 @@ class WorkerAnswer:
 
     def start(
         self,
-        sql: str | bytes,
+        sql: str | Plan,
         values: Sequence[float],
         uploads: Mapping[str, pa.Table],
         *,
         gather: bool = False,
     ) -> None:
-        """Send the query, or in bytes the plan of one, and wait for the shape of its result."""
+        """Send the query, or the plan of one, and wait for the shape of its result."""
         try:
             self._await_worker()
-            if isinstance(sql, bytes):
-                kind, text = wire.SCAN, sql
+            if isinstance(sql, Plan):
+                kind, text = wire.SCAN, plans.dumps(sql)
             else:
                 kind, text = wire.GATHER if gather else wire.QUERY, sql.encode()
             try:

@@ -10,6 +10,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from gateway.vo.errors import GatewayError, NotAvailable
+from tap.copies.plan import Plan
 
 QUEUE = 20.0
 """Seconds that a query waits for its turn."""
@@ -107,7 +108,7 @@ class Engine(Protocol):
 
     def run(
         self,
-        sql: str | bytes,
+        sql: str | Plan,
         version: int,
         files: Mapping[str, Path],
         *,
@@ -125,7 +126,7 @@ class Engine(Protocol):
         Parameters
         ----------
         sql
-            What the compiler made for this engine; or in bytes a plan (`tap.copies.plan`), which all engines run alike.
+            What the compiler made for this engine; or a plan, which all engines run alike.
         version, files
             The manifest it was compiled for: its number, and alias -> file.
         seconds

@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from gateway.vo.errors import NotAvailable
+from tap.copies.plan import Plan
 from tap.engines.answer import WorkerAnswer
 from tap.engines.base import QUEUE, Lane, OnLeave, QueryCancelled, StartFailed, WorkerDied, WorkerLeft
 from tap.engines.lanes import LOOK, Lanes, Leaving
@@ -57,7 +58,7 @@ class Pool:
 
     def run(
         self,
-        sql: str | bytes,
+        sql: str | Plan,
         version: int,
         files: Mapping[str, Path],
         *,

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg2
 import pyarrow as pa
 
+from tap.copies.plan import Plan
 from tap.engines.answer import WorkerAnswer
 from tap.engines.base import QUEUE, Lane, OnLeave
 from tap.engines.pool import Pool
@@ -107,7 +108,7 @@ class PostgresPool(Pool):
 
     def run(
         self,
-        sql: str | bytes,
+        sql: str | Plan,
         version: int,
         files: Mapping[str, Path],
         *,

@@ -117,7 +117,7 @@ class Worker:
         self.socket.settimeout(START_SECONDS)
         try:
             kind, payload = self.inbox.receive()
-        except (TimeoutError, wire.ConnectionLost):
+        except OSError:  # time is up, the process is gone, or somebody has given it up meanwhile
             self.kill()
             raise StartFailed("The query engine did not start.", hint="Try again in a moment.") from None
         if kind != wire.READY:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,11 +87,16 @@ def published_place(
     return publish_catalogue("published", [], tmp_path_factory, engine, request)
 
 
+def served_here(place: Place, settings: Any, live: Sequence[str] = ()) -> Manifest:
+    """Have this process serve what was published in a place."""
+    settings.VOGATE_ARCHIVE = place.folder
+    settings.VOGATE_TAP_DATABASE = place.database
+    settings.VOGATE_RESULT_DECORATORS = []
+    settings.VOGATE_LIVE_SCHEMAS = list(live)
+    return archive.current()
+
+
 @pytest.fixture
 def published(published_place: Place, settings) -> Manifest:
     """The catalogue of `tests.tap.catalogue`, served by this process."""
-    settings.VOGATE_ARCHIVE = published_place.folder
-    settings.VOGATE_TAP_DATABASE = published_place.database
-    settings.VOGATE_RESULT_DECORATORS = []
-    settings.VOGATE_LIVE_SCHEMAS = []
-    return archive.current()
+    return served_here(published_place, settings)

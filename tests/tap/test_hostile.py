@@ -28,7 +28,7 @@ from lxml import etree
 from gateway.vo.caller import Caller
 from tap import postgres_manifest, workers
 from tap.copies import keeper
-from tests.tap.conftest import Place, publish_catalogue
+from tests.tap.conftest import Place, publish_catalogue, served_here
 from uws import controller
 
 pytestmark = pytest.mark.django_db
@@ -195,10 +195,7 @@ def with_jobs(
 @pytest.fixture(autouse=True)
 def private_rows(with_jobs: Place, settings) -> None:
     """A job that is not the caller's, in a table that queries may name."""
-    settings.VOGATE_ARCHIVE = with_jobs.folder
-    settings.VOGATE_TAP_DATABASE = with_jobs.database
-    settings.VOGATE_RESULT_DECORATORS = []
-    settings.VOGATE_LIVE_SCHEMAS = LIVE
+    served_here(with_jobs, settings, LIVE)
     keeper.refresh()
     owner = get_user_model().objects.create_user("somebody", password="else")
     caller = Caller(user_id=owner.pk, username="somebody", method="session")

@@ -113,9 +113,9 @@ def test_neighbours_are_those_of_cdshealpix(order):
 def test_cells_around_a_position_hold_everything_within_the_radius(radius):
     import pyarrow as pa
 
-    from tap.adql import crossmatch_duckdb, functions
+    from tap.adql import functions, reach
 
-    order = crossmatch_duckdb.order_of(radius)
+    order = reach.finest_order(radius)
     rng = np.random.default_rng(1)
     lon, lat = oracle.degrees(oracle.random_directions(rng, 400))
     # Corners of the twelve faces, where cells are least square, and the poles.
