@@ -6,11 +6,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.live import Gateway
 from tests.support.samp import SampDesk, hub_ends
+from tests.support.settled import settled
 from tests.support.shared import REPOSITORY
 
 REAL = Path(os.environ.get("VOGATE_SHARED", REPOSITORY.parent / "shared")) / "data" / "hess-dl3-dr1"
@@ -95,6 +97,13 @@ def chromium() -> Iterator[object]:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def pages_server(live_server: Any, transactional_db: None) -> Iterator[str]:
+    """The address of this process's own pages on the test's database."""
+    with settled(live_server) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -29,15 +29,15 @@ def session_key(transactional_db: None) -> str:
 
 
 @pytest.fixture
-def open_page(live_server: Any, chromium: Any, session_key: str) -> Iterator[Any]:
+def open_page(pages_server: str, chromium: Any, session_key: str) -> Iterator[Any]:
     """Open a path as the browser that owns the jobs: `open_page(path, size, **options) -> Watch`."""
     contexts = []
 
     def opener(path: str, size: dict[str, int] = DESKTOP, **options: Any) -> Watch:
-        context = watched_page(chromium, live_server.url, size, **options)
+        context = watched_page(chromium, pages_server, size, **options)
         watch = context.__enter__()
         contexts.append(context)
-        watch.page.context.add_cookies([{"name": "sessionid", "value": session_key, "url": live_server.url}])
+        watch.page.context.add_cookies([{"name": "sessionid", "value": session_key, "url": pages_server}])
         watch.open(path)
         return watch
 

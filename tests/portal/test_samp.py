@@ -40,10 +40,10 @@ def job(transactional_db: None) -> Job:
 
 
 @pytest.fixture
-def watch(live_server: Any, chromium: Any, job: Job) -> Iterator[Watch]:
+def watch(pages_server: str, chromium: Any, job: Job) -> Iterator[Watch]:
     """The job's page in the browser that owns it."""
-    with watched_page(chromium, live_server.url, DESKTOP) as found:
-        cookie = {"name": "sessionid", "value": job.browser_session, "url": live_server.url}  # type: ignore[attr-defined]
+    with watched_page(chromium, pages_server, DESKTOP) as found:
+        cookie = {"name": "sessionid", "value": job.browser_session, "url": pages_server}  # type: ignore[attr-defined]
         found.page.context.add_cookies([cookie])
         found.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         found.open(job.page_url)
