@@ -176,7 +176,7 @@ class Pool:
                 keep = failure is None and not self._closed
                 if keep:
                     self._idle.append(worker)
-                elif failure is not None:
+                elif failure is not None and not self._closed:
                     log.warning("%s (%s)", failure, failure.__cause__)
                     self._failed = (time.monotonic(), version, failure)
                 self._changed.notify_all()

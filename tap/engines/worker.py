@@ -55,6 +55,8 @@ class Worker:
         self.scratch = limits.scratch / f"query-{os.getpid()}-{next(_numbers)}"
         self.scratch.mkdir(parents=True, exist_ok=True)
         self._stopped = threading.Lock()
+        self._pipe = threading.Lock()
+        """Guards `_lifeline`: once it is closed, its number may be another file's."""
         self._is_ready = False
         self._queries = 0
         self.told: dict[str, Any] = {}
@@ -114,8 +116,8 @@ class Worker:
         """
         if self._is_ready:
             return
-        self.socket.settimeout(START_SECONDS)
         try:
+            self.socket.settimeout(START_SECONDS)
             kind, payload = self.inbox.receive()
         except OSError:  # time is up, the process is gone, or somebody has given it up meanwhile
             self.kill()
@@ -133,7 +135,9 @@ class Worker:
 
     def interrupt(self) -> None:
         """Ask the process to stop the query that was sent last; no effect if it has ended."""
-        os.write(self._lifeline, bytes([self._queries % 256]))
+        with self._pipe:
+            if self._lifeline >= 0:
+                os.write(self._lifeline, bytes([self._queries % 256]))
 
     @property
     def usable(self) -> bool:
@@ -155,7 +159,9 @@ class Worker:
         if not self._stopped.acquire(blocking=False):
             return
         self.socket.close()
-        os.close(self._lifeline)
+        with self._pipe:
+            os.close(self._lifeline)
+            self._lifeline = -1
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=5)
         shutil.rmtree(self.scratch, ignore_errors=True)

@@ -18,7 +18,7 @@ import pytest
 from gateway.vo.errors import Busy, NotAvailable
 from tap.engines import answer as answers
 from tap.engines import lanes
-from tap.engines.base import Answer, EngineError, Lane, QueryCancelled, TimeLimit
+from tap.engines.base import Answer, EngineError, Lane, QueryCancelled, StartFailed, TimeLimit
 from tap.engines.pool import Pool
 from tap.engines.worker import Limits, Worker
 from tests.support.shared import REPOSITORY
@@ -164,6 +164,23 @@ class SlowWorker(Worker):
     def ready(self) -> None:
         time.sleep(self.SECONDS)
         super().ready()
+
+
+def test_a_worker_that_has_ended_is_neither_interrupted_nor_waited_for(
+    pool: Pool, files: dict[str, Path], tmp_path: Path
+) -> None:
+    worker = Worker(1, files, pool.limits)
+    number = worker._lifeline
+    worker.kill()
+    # The next file that the server opens may get that number.
+    other = os.open(tmp_path / "other", os.O_WRONLY | os.O_CREAT)
+    os.dup2(other, number)
+    worker.interrupt()
+    for descriptor in {other, number}:
+        os.close(descriptor)
+    assert (tmp_path / "other").read_bytes() == b""
+    with pytest.raises(StartFailed, match="did not start"):
+        worker.ready()
 
 
 def test_cancelling_an_ended_query_does_not_touch_the_next_one(pool: Pool, files: dict[str, Path]) -> None:
