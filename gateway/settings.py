@@ -229,14 +229,15 @@ VOGATE_PROVENANCE_JOBS = "uws.access.jobs_of"
 VOGATE_AFTER_WITHDRAWAL = ["obscore.publication.after_withdrawal"]
 # How programs may identify themselves (securityMethod in capabilities), beside being anonymous.
 VOGATE_SECURITY_METHODS = ["ivo://ivoa.net/sso#BasicAA"]
+VOGATE_ERROR_PAGE = "gateway.portal.errors.page"
 VOGATE_ERROR_RENDERERS = [
     ("/s", "gateway.accounts.links.error_response"),
     ("/account/vo-login", "gateway.vo.dali.text_error_response"),
     ("/provsap", "gateway.vo.dali.error_response"),
-    ("/provenance/search", "gateway.portal.errors.page"),
-    ("/provenance/entity", "gateway.portal.errors.page"),
-    ("/provenance/activity", "gateway.portal.errors.page"),
-    ("/provenance/agent", "gateway.portal.errors.page"),
+    ("/provenance/search", VOGATE_ERROR_PAGE),
+    ("/provenance/entity", VOGATE_ERROR_PAGE),
+    ("/provenance/activity", VOGATE_ERROR_PAGE),
+    ("/provenance/agent", VOGATE_ERROR_PAGE),
     ("/provenance/graph", "gateway.vo.dali.json_error_response"),
     ("/provenance", "gateway.vo.dali.text_error_response"),
     ("/tap", "gateway.vo.dali.error_response"),
@@ -245,7 +246,7 @@ VOGATE_ERROR_RENDERERS = [
     ("/uws", "gateway.vo.dali.text_error_response"),
     ("/data", "gateway.vo.dali.text_error_response"),
     ("/api", "gateway.vo.dali.json_error_response"),
-    ("/", "gateway.portal.errors.page"),
+    ("/", VOGATE_ERROR_PAGE),
 ]
 
 LOGGING = {

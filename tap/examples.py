@@ -118,7 +118,7 @@ def document(found: Iterable[Example], title: str) -> str:
             f'<h2 property="name">{escape(example.name)}</h2>\n'
             f"<p>{escape(example.description)}</p>\n{table}"
             f'<pre class="vg-code" tabindex="0" property="query">{escape(example.query)}</pre>\n'
-            f"<p><a href={quote(f'./?QUERY={urlquote(example.query)}#query')}>Take it over</a></p>\n</div>\n"
+            f"<p><a href={quote(f'./?QUERY={urlquote(example.query)}#query')}>Use this query</a></p>\n</div>\n"
         )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE html>\n'

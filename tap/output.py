@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -15,6 +16,8 @@ from tap.formats import ResultInfo
 from tap.service import Result
 
 log = logging.getLogger("vogate.query")
+
+_OWN_FILE = re.compile(r"(?<=\s)(/data/\S+)$")
 
 Decorator = Callable[[tuple[Column, ...], frozenset[tuple[str, str]], str], list[str]]
 
@@ -38,6 +41,14 @@ def decorations(result: Result, base_url: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def with_addresses(infos: Iterable[tuple[str, str]], base_url: str) -> tuple[tuple[str, str], ...]:
+    """A table's facts; a file of ours that one ends with (`served at /data/...`) gets its whole address.
+
+    Tables are published without a base URL, and what leaves the gateway is read elsewhere.
+    """
+    return tuple((name, _OWN_FILE.sub(lambda path: base_url + path[1], value)) for name, value in infos)
+
+
 def result_info(result: Result, query: str, base_url: str) -> ResultInfo:
     """The facts about a running query that its document carries (STANDARDS 16 to 18)."""
     site = settings.SITE
@@ -49,7 +60,7 @@ def result_info(result: Result, query: str, base_url: str) -> ResultInfo:
         contact=site.contact,
         service_url=f"{base_url}/tap",
         notice=site.notice,
-        infos=tuple(infos),
+        infos=with_addresses(infos, base_url),
         resources=decorations(result, base_url),
         overflow=lambda: result.overflow,
     )

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from gateway.vo import vosi
 from gateway.vo.columns import Table
-from gateway.vo.dali import Parameters
+from gateway.vo.dali import Parameters, asked_by_browser
 from gateway.vo.errors import Busy, GatewayError, NotFound, UsageError
 from gateway.vo.sessions import caller_of
 from tap import archive, coverage, service, workers
@@ -25,7 +25,7 @@ from tap import examples as tap_examples
 from tap import request as tap_request
 from tap.formats import FORMATS
 from tap.names import qualified, quoted
-from tap.output import result_info
+from tap.output import result_info, with_addresses
 from tap.streams import respond
 from uws.links import base_url
 
@@ -33,40 +33,51 @@ STARTED = datetime.now(UTC)
 """When this process came up, for the availability document."""
 
 
-def _for_people(request: HttpRequest) -> bool:
-    """Whether a browser asks; programs get the documents of the standards.
-
-    Java's client, and so STILTS and TOPCAT, asks for text/html whatever it wants; browsers know XHTML too.
-    """
-    accepted = request.headers.get("Accept", "")
-    return "text/html" in accepted and "application/xhtml+xml" in accepted
-
-
 @require_safe
 def root(request: HttpRequest) -> HttpResponse:
     """A page for browsers; programs are sent to the capabilities."""
     if "text/html" not in request.headers.get("Accept", ""):
         return HttpResponseRedirect(f"{base_url(request)}/tap/capabilities")
+    return _form(request)
+
+
+def _form(request: HttpRequest, error: GatewayError | None = None) -> HttpResponse:
+    """The page with the query form: as it was sent, with what is wrong about it if there is an error."""
     manifest = archive.ready()
     found = tap_examples.examples(manifest.schemas)
-    return render(
-        request,
-        "tap/root.html",
-        {
-            "url": f"{base_url(request)}/tap",
-            "schemas": manifest.schemas,
-            "examples": found,
-            "query": Parameters(request.GET).get("QUERY") or found[0].query,
-            "formats": [form.name for form in FORMATS],
-            "limits": workers.query_settings(),
-        },
-    )
+    sent = Parameters(request.GET)
+    context = {
+        "url": f"{base_url(request)}/tap",
+        "schemas": manifest.schemas,
+        "examples": found,
+        "query": sent.get("QUERY") or ("" if error else found[0].query),
+        "formats": [form.name for form in FORMATS],
+        "format": sent.get("RESPONSEFORMAT") or "html",
+        "maxrec": sent.get("MAXREC") or "1000",
+        "limits": workers.query_settings(),
+        "error": error,
+    }
+    response = render(request, "tap/root.html", context, status=error.status if error else 200)
+    for name, value in error.headers.items() if error else ():
+        response[name] = value
+    return response
 
 
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def sync(request: HttpRequest) -> HttpResponseBase:
-    """A synchronous query (TAP 1.1, section 2.1)."""
+    """A synchronous query (TAP 1.1, section 2.1); a browser gets its form back if the query fails."""
+    try:
+        return _sync(request)
+    except GatewayError as error:
+        if request.method == "GET" and asked_by_browser(request):
+            response = _form(request, error)
+            patch_vary_headers(response, ["Accept"])
+            return response
+        raise
+
+
+def _sync(request: HttpRequest) -> HttpResponseBase:
     parameters = Parameters.of(request)
     wish = parameters.get("REQUEST").lower()
     if wish in ("getcapabilities", "getavailability"):  # clients of TAP 1.0
@@ -137,7 +148,7 @@ def tables(request: HttpRequest) -> HttpResponse:
     if detail not in ("min", "max"):
         raise UsageError("detail is min or max.", field="detail")
     schemas = archive.ready().schemas
-    if _for_people(request):
+    if asked_by_browser(request):
         response = render(request, "tap/tables.html", {"schemas": schemas})
     else:
         document = vosi.tableset(schemas, full=detail == "max", quoted=quoted)
@@ -151,7 +162,7 @@ def table(request: HttpRequest, name: str) -> HttpResponse:
     """One table by its qualified name, as /tables and TAP_SCHEMA write it."""
     manifest = archive.ready()
     item = _table_of(manifest, name)
-    if _for_people(request):
+    if asked_by_browser(request):
         response = render(request, "tap/table.html", _of_table(request, manifest, item))
     else:
         response = HttpResponse(vosi.table_document(item, quoted=quoted), content_type=vosi.TYPE)
@@ -169,6 +180,7 @@ def _of_table(request: HttpRequest, manifest: archive.Manifest, item: Table) -> 
     name = qualified(item.schema, item.name)
     return {
         "table": item,
+        "facts": with_addresses(item.info, base_url(request)),
         "name": name,
         "query": found[0].query if found else f"SELECT TOP 100 *\nFROM {name}",
         "url": f"{base_url(request)}/tap",

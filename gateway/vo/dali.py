@@ -77,6 +77,15 @@ class Parameters:
         return [(name, value) for name, values in self._values.items() for value in values]
 
 
+def asked_by_browser(request: HttpRequest) -> bool:
+    """Whether somebody opens the address in a browser; programs get the documents of the standards.
+
+    Java's client, and so STILTS and TOPCAT, asks for text/html whatever it wants; browsers know XHTML too.
+    """
+    accepted = request.headers.get("Accept", "")
+    return "text/html" in accepted and "application/xhtml+xml" in accepted
+
+
 def error_votable(message: str) -> str:
     """A DALI error document: a VOTable whose results RESOURCE says QUERY_STATUS=ERROR (DALI 4.4)."""
     return (

@@ -23,8 +23,10 @@ from django.http import (
     HttpResponseNotAllowed,
     HttpResponseNotFound,
 )
+from django.utils.cache import patch_vary_headers
 from django.utils.module_loading import import_string
 
+from gateway.vo.dali import asked_by_browser
 from gateway.vo.errors import (
     Forbidden,
     GatewayError,
@@ -39,14 +41,26 @@ log = logging.getLogger("vogate.error")
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
+DOCUMENTS = {
+    "gateway.vo.dali.error_response",
+    "gateway.vo.dali.datalink_error_response",
+    "gateway.vo.dali.text_error_response",
+    "tap.cone_views.error_response",
+}
+"""What programs read; a browser shows nothing of a VOTable that comes with an error's status."""
+
 
 def render_error(request: HttpRequest, error: GatewayError) -> HttpResponse:
-    """The error in the form of the protocol that the request's path belongs to."""
+    """The error in the form of the protocol that the request's path belongs to; to a browser as a page."""
     response = HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
     for prefix, renderer in settings.VOGATE_ERROR_RENDERERS:
         if request.path_info == prefix or request.path_info.startswith(prefix.rstrip("/") + "/"):
+            if renderer in DOCUMENTS and asked_by_browser(request):
+                renderer = settings.VOGATE_ERROR_PAGE
             try:
                 response = import_string(renderer)(request, error)
+                if renderer in DOCUMENTS or renderer == settings.VOGATE_ERROR_PAGE:
+                    patch_vary_headers(response, ["Accept"])
             except (OperationalError, InterfaceError):
                 pass  # pages greet whoever is signed in, for which they ask the database that is away
             break

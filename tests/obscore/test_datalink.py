@@ -183,7 +183,13 @@ def test_proprietary_products_are_not_given_away(client: Client, ingest_little: 
     observation.save()
     link = next(link for link in rows(ask(client, DID)) if link["semantics"] == "#this")
     assert (link["link_auth"], bool(link["link_authorized"])) == ("true", False)
-    assert client.get("/data/little/101/run_101.fits.gz").status_code == 401
+    refused = client.get("/data/little/101/run_101.fits.gz")
+    assert (refused.status_code, refused.headers["Content-Type"]) == (401, "text/plain; charset=utf-8")
+    page = client.get(
+        "/data/little/101/run_101.fits.gz", headers={"Accept": "text/html,application/xhtml+xml"}
+    )
+    assert page.status_code == 401
+    assert b"/account/login/?next=/data/little/101/run_101.fits.gz" in page.content
     observation.row["obs_release_date"] = "2010-01-01T00:00:00"
     observation.save()
     assert client.get("/data/little/101/run_101.fits.gz").status_code == 200

@@ -16,17 +16,18 @@ from astropy.table import Table
 from astropy.time import Time
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from lxml import etree
+from lxml import etree, html
 from pyvo.io.vosi import parse_capabilities, parse_tables
 from pyvo.io.vosi.endpoint import parse_availability
 
 from gateway.site import Downtime
-from tap import workers
+from tap import output, workers
 from tests.tap import catalogue
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("published")]
 
 VOT = "{http://www.ivoa.net/xml/VOTable/v1.3}"
+PEOPLE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 QUERY = "SELECT TOP 3 name, ra FROM syn.cat ORDER BY source_id"
 
 
@@ -369,6 +370,35 @@ def test_unknown_addresses_give_a_dali_error(client: Client) -> None:
     assert "address" in error_of(response)
 
 
+def test_a_browser_gets_its_form_back_with_what_is_wrong(client: Client) -> None:
+    """It shows nothing of a VOTable that comes with an error's status."""
+    query = "SELECT nosuch FROM syn.cat"
+    response = client.get(
+        "/tap/sync", {"QUERY": query, "RESPONSEFORMAT": "csv", "MAXREC": "7"}, headers=PEOPLE
+    )
+    assert (response.status_code, response.headers["Content-Type"]) == (400, "text/html; charset=utf-8")
+    assert "Accept" in response.headers["Vary"]
+    page = html.fromstring(response.content.decode())
+    assert page.get_element_by_id("adql").text == query
+    assert page.get_element_by_id("adql").get("aria-describedby") == "query-error"
+    assert "nosuch" in page.get_element_by_id("query-error").text_content()
+    assert page.xpath("//select[@id='format']/option[@selected]")[0].get("value") == "csv"
+    assert page.get_element_by_id("maxrec").get("value") == "7"
+    assert client.get("/tap/sync", headers=PEOPLE).status_code == 400
+    assert "nosuch" in error_of(get(client, query))
+
+
+def test_other_errors_are_pages_for_browsers(client: Client) -> None:
+    for path in ("/tap/nothing/here", "/tap/tables/syn.nothing", "/scs/syn.nothing?RA=1&DEC=1&SR=1"):
+        response = client.get(path, headers=PEOPLE)
+        assert response.headers["Content-Type"].startswith("text/html"), path
+        assert response.status_code in (400, 404)
+        assert "Accept" in response.headers["Vary"]
+        assert client.get(path).headers["Content-Type"].startswith(("application/x-votable", "text/xml")), (
+            path
+        )
+
+
 def test_a_base_url_behind_a_proxy_is_used(client: Client, settings) -> None:
     settings.VOGATE_BASE_URL = "https://archive.example.org/vo"
     found = parse_capabilities(io.BytesIO(client.get("/tap/capabilities").content))
@@ -377,7 +407,12 @@ def test_a_base_url_behind_a_proxy_is_used(client: Client, settings) -> None:
     assert rows_of(response) == [["https://archive.example.org/vo/data/1"]]
 
 
-PEOPLE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+def test_what_is_said_of_a_table_has_whole_addresses() -> None:
+    facts = [("terms", "Release 1: served at /data/r1/terms"), ("reference", "https://example.org/data/x")]
+    assert output.with_addresses(facts, "https://archive.example.org/vo") == (
+        ("terms", "Release 1: served at https://archive.example.org/vo/data/r1/terms"),
+        ("reference", "https://example.org/data/x"),
+    )
 
 
 def test_tables_have_pages_for_browsers(client: Client) -> None:
