@@ -20,6 +20,8 @@ __all__ = ["find", "made_from", "products_of"]
 _JOB_PATH = re.compile(r"/(?:jobs|provenance|(?:uws/[^/]+|[a-z]+)/async)/([a-z2-7]{26})/?(?:\.[a-z]+)?$")
 _NODE_PATH = re.compile(rf"{OWN_PATH}([a-z]+)/([^/]+)/?$")
 _OBSERVATION_PATH = re.compile(r"/obs/([^/]+)/([^/]+)/?$")
+_OBSERVATION = re.compile(r"([A-Za-z0-9._-]+)/([^/\s]+)$")
+"""`collection/obs_id`, as tools take it."""
 
 
 def find(text: str, caller: Caller) -> Node:
@@ -28,8 +30,8 @@ def find(text: str, caller: Caller) -> Node:
     Parameters
     ----------
     text
-        A job's id or address; a result's address or `<job>/<result>`; a publisher DID; the address of a
-        file or observation page; an identifier of the model as a provenance document writes it.
+        A job's id or address; a result's address or `<job>/<result>`; a publisher DID; `<collection>/<obs_id>`;
+        the address of a file or observation page; an identifier of the model as a provenance document writes it.
 
     Raises
     ------
@@ -61,7 +63,8 @@ def find(text: str, caller: Caller) -> Node:
                 return Node("e", key)
     raise NotFound(
         f"Nothing is recorded of {text[:200]!r}.",
-        hint="Give a job, the address of a result, a publisher DID or an identifier of a provenance document.",
+        hint="Give a job, the address of a result, a publisher DID, an observation as collection/obs_id, "
+        "or an identifier of a provenance document.",
     )
 
 
@@ -87,7 +90,7 @@ def _candidates(text: str) -> tuple[list[str], list[str]]:
         entities.append(path.removeprefix("/jobs/").rstrip("/"))
     if match := _JOB_PATH.search(path):
         jobs.append(match[1])
-    if match := _OBSERVATION_PATH.search(path):
+    if match := _OBSERVATION_PATH.search(path) or _OBSERVATION.match(text):
         entities.append(f"ivo://{settings.SITE.authority}/{match[1]}?{match[2]}")
     return entities, jobs
 

@@ -100,6 +100,17 @@ def test_two_jobs_are_compared_by_what_was_asked_for_and_what_came_out(
     assert "+two" in text(page.xpath("//pre")[0])
 
 
+def test_the_earlier_job_stands_first_whichever_was_asked(
+    browser: Client, account: Caller, first: Job
+) -> None:
+    second = work(make_job(account, run=True, text="two"))
+    for job, other in ((first, second), (second, first)):
+        page = parse(browser.get(f"/jobs/{job.pk}/compare/", {"with": other.pk}))
+        assert page.xpath("//main/p[starts-with(., 'Earlier')]/a/@href") == [first.page_url, second.page_url]
+        (row,) = page.xpath("//section[@aria-label='Parameters']//tbody/tr")
+        assert texts(row, "./*") == ["text", "one", "two"]
+
+
 def test_what_differs_is_drawn_once(browser: Client, account: Caller, first: Job) -> None:
     second = work(make_job(account, run=True, text="two"))
     for job, flux in ((first, 1.0), (second, 1.5)):

@@ -9,7 +9,7 @@ from lxml import etree
 
 from gateway.vo.caller import ANONYMOUS
 from provenance import models, recorder, search
-from provenance.lineage import Direction, lineage
+from provenance.lineage import Direction, Node, lineage
 from provenance.records import Document, GeneratedRecord, UsedRecord
 from provenance.serialise.graph import graph_json, graph_of, layers, lineage_svg
 
@@ -83,6 +83,14 @@ def test_no_address_of_a_user_becomes_a_script():
     text = lineage_svg(Document((activity(used=(UsedRecord(bad, "in"),)), activity(OTHER_JOB))))
     assert "javascript" not in text
     assert "<script>" not in text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", ["hess/1", "/obs/hess/1/", "ivo://vogate.test/hess?1"])
+def test_an_observation_is_found_by_all_its_names(settings, text):
+    settings.SITE = replace(settings.SITE, authority="vogate.test")
+    chain = Chain()
+    assert search.find(text, chain.caller(1)) == Node("e", observation(1).id)
 
 
 @pytest.mark.django_db

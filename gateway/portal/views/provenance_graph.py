@@ -232,7 +232,7 @@ def _edges(view: reader.View) -> tuple[Edge, ...]:
 
 
 def _time(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}" if moment else ""
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""
 
 
 def _degrees(view: reader.View) -> tuple[dict[str, int], dict[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from gateway.portal import difference_svg, differences
-from gateway.portal.views.common import base_url
+from gateway.portal.views.common import base_url, job_title, tool_of
 from gateway.portal.views.provenance import downloads
 from gateway.portal.views.provenance_graph import page_of
 from gateway.portal.views.withdrawal import withdrawal_of_job
@@ -117,9 +118,8 @@ def compare(request: HttpRequest, job_id: str) -> HttpResponse:
         "other": other,
         "rtol": request.GET.get("rtol", ""),
         "atol": request.GET.get("atol", ""),
-        "job_page": _page(job_id),
-        "other_page": _page(other) if other else "",
     }
+    first, second = _in_order(job_id, other)
     if other:
         running = [job for job in (_running(one, caller) for one in (job_id, other)) if job is not None]
         if running:
@@ -127,10 +127,12 @@ def compare(request: HttpRequest, job_id: str) -> HttpResponse:
         else:
             try:
                 tolerance = Tolerance(_number(request, "rtol"), _number(request, "atol"))
-                context |= _comparison(replay.verify(job_id, other, caller, tolerance), caller)
+                context |= _comparison(replay.verify(first, second, caller, tolerance), caller)
             except GatewayError as error:
                 context["error"] = error
     status = context["error"].status if "error" in context else 200
+    seen = [one for one in (first, second) if one and (one == job_id or status == 200)]
+    context["jobs"] = [_told(one) for one in seen]
     return render(request, "portal/provenance_compare.html", context, status=status)
 
 
@@ -150,6 +152,31 @@ def _running(job_id: str, caller: Caller) -> Job | None:
     if job.is_final:
         return None
     return get_job(job_id, caller)
+
+
+def _began(job_id: str) -> datetime | None:
+    """When the job was made, or what is left of it began."""
+    made = Job.objects.filter(pk=job_id).values_list("creation_time", flat=True).first()
+    starts = models.Activity.objects.filter(job=job_id).order_by("startTime")
+    return made or starts.values_list("startTime", flat=True).first()
+
+
+def _in_order(job_id: str, other: str) -> tuple[str, str]:
+    """The earlier job and the later one."""
+    first, second = _began(job_id), _began(other)
+    return (other, job_id) if first and second and second < first else (job_id, other)
+
+
+def _told(job_id: str) -> dict[str, Any]:
+    """A job as the head of a comparison names it."""
+    job = Job.objects.filter(pk=job_id).first()
+    title = job_title(job, tool_of(job)) if job else replay.final_record(job_id).description.name
+    return {
+        "id": job_id,
+        "page": _page(job_id),
+        "title": f"{title} {job.run_id if job else ''}".strip(),
+        "time": _began(job_id),
+    }
 
 
 def _page(job_id: str) -> str:
@@ -174,11 +201,8 @@ def _comparison(found: replay.Verification, caller: Caller) -> dict[str, Any]:
     main = [output for output in found.outputs if output.role not in ("log", "preview")]
     return {
         "found": found,
-        "sections": [
-            (title, [(name, *pair) for name, pair in found.request[key].items()])
-            for key, title in SECTIONS
-            if found.request[key]
-        ],
+        "sections": _sections(found),
+        "uncounted": len(found.outputs) > len(main) > 0,
         "outputs": [
             {
                 "output": output,
@@ -192,6 +216,37 @@ def _comparison(found: replay.Verification, caller: Caller) -> dict[str, Any]:
         "main_count": len(main),
         "agreeing": sum(output.agrees for output in main),
     }
+
+
+def _sections(found: replay.Verification) -> list[tuple[str, list[tuple[Any, ...]]]]:
+    """What differs in the requests, with units of parameters and names of inputs; (title, [(name, earlier, later)])."""
+    records = [replay.final_record(job_id) for job_id in (found.earlier, found.later)]
+    units = [{one.name: one.unit for one in record.parameters} for record in records]
+    names = {
+        use.entity.sha256: f"{use.entity.name or use.entity.id} (SHA-256 {use.entity.sha256[:10]}…)"
+        for record in records
+        for use in record.used
+        if use.entity.sha256
+    }
+
+    def told(key: str, name: str, side: int, value: Any) -> Any:
+        if value is None:
+            return None
+        if key == "parameters" and (unit := units[side].get(name)):
+            return f"{value} {unit}"
+        return names.get(value, value) if key == "inputs" else value
+
+    return [
+        (
+            title,
+            [
+                (name, *(told(key, name, side, value) for side, value in enumerate(pair)))
+                for name, pair in found.request[key].items()
+            ],
+        )
+        for key, title in SECTIONS
+        if found.request[key]
+    ]
 
 
 def _drawn(
