@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Count, Min, Q
 from django.urls import reverse
+from django.utils.text import Truncator
 
 from gateway.portal.inputs import input_url
 from gateway.portal.previews import Preview, kind_of, read
@@ -15,13 +16,15 @@ from gateway.portal.products import Product, product
 from gateway.portal.scripts import text_of
 from gateway.portal.views.common import duration_text, size_text
 from uws.logs import tail
-from uws.models import Job, JobResult
+from uws.models import Job, JobInput, JobResult
 from uws.phases import Phase
 from uws.tools.description import Tool
 
 LOG_BYTES = 65536
 """Most of a log that one answer carries."""
 PLOTS = ("spectrum", "lightcurve")
+ABOUT_CHARACTERS = 120
+"""Most of a query or of an input's title in the list of jobs."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,22 @@ def input_rows(job: Job, tool: Tool | None) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def about(jobs: list[Job]) -> dict[str, str]:
+    """What tells jobs of one tool apart, by key: the query, or the first input and how many more there are."""
+    of_job = JobInput.objects.filter(job__in=jobs).order_by().values_list("job")
+    counts = {job: (first, count) for job, first, count in of_job.annotate(Min("pk"), Count("pk"))}
+    inputs = JobInput.objects.in_bulk([first for first, _ in counts.values()])
+    found = {}
+    for job in jobs:
+        if job.parameters.get("QUERY"):
+            found[job.pk] = Truncator(" ".join(str(job.parameters["QUERY"]).split())).chars(ABOUT_CHARACTERS)
+        elif job.pk in counts:
+            first, count = counts[job.pk]
+            title = Truncator(inputs[first].title or inputs[first].identifier).chars(ABOUT_CHARACTERS)
+            found[job.pk] = title + (f" and {count - 1} more" if count > 1 else "")
+    return found
 
 
 def jobs_before(job: Job) -> int:

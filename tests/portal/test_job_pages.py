@@ -55,6 +55,15 @@ def test_the_list_has_pages_newest_first(client, mine):
     assert len(page(client.get("/jobs/" + older)).xpath("//tbody//a")) == 2
 
 
+def test_the_list_says_what_each_job_works_on(client, mine):
+    mine()
+    query = mine(tool_name="tap", parameters={"QUERY": "SELECT TOP 1 *\n  FROM ivoa.obscore"})
+    query.inputs.all().delete()
+    newest, older = page(client.get("/jobs/")).xpath("//tbody/tr/th")
+    assert "SELECT TOP 1 * FROM ivoa.obscore" in newest.text_content()
+    assert "hess-dl3-dr1 23523 (Crab) and 1 more" in older.text_content()
+
+
 def test_ticked_jobs_are_deleted_and_those_of_others_are_not(client, mine):
     job, other = mine(), make_job("another session")
     assert client.post("/jobs/", {"action": "delete", "job": [job.id, other.id]}).status_code == 303

@@ -53,11 +53,12 @@ def jobs(request: HttpRequest) -> HttpResponse:
         .order_by("-creation_time", "id")
     )
     page = Paginator(chosen, PAGE_ROWS).get_page(request.GET.get("page"))
+    about = jobpage.about(list(page))
     kept = [(name, value) for name, values in request.GET.lists() if name != "page" for value in values]
     context = {
         "page": page,
         "parent": parent,
-        "rows": [_row(job) for job in page],
+        "rows": [_row(job, about.get(job.pk, "")) for job in page],
         "filters": _filters(mine, request),
         "is_filtered": any(request.GET.get(name) for name in ("phase", "tool", "q")),
         "has_active": any(job.is_active for job in page),
@@ -95,9 +96,10 @@ def _title(tool_name: str) -> str:
     return job_title(job, tool_of(job))
 
 
-def _row(job: Job) -> dict[str, Any]:
+def _row(job: Job, about: str) -> dict[str, Any]:
     return {
         "job": job,
+        "about": about,
         "title": job_title(job, tool_of(job)),
         "run_time": duration_text(job.run_time),
         "percent": None if job.progress is None else round(100 * job.progress),
