@@ -27,6 +27,7 @@ version: "1.2"
 title: Spectrum
 summary: Energy spectrum of a source with reflected regions
 description: Extracts counts in an on region and in reflected off regions, and fits a model.
+reference: https://example.org/spectrum
 category: Gamma-ray astronomy
 argv: [/bin/true]
 inputs:

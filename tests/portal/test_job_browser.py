@@ -162,3 +162,13 @@ def test_fields_that_do_not_apply_are_hidden_and_scripts_follow_the_form(open_pa
     page.get_by_role("button", name="Run spectrum").click()
     page.locator("#faults:focus").wait_for(timeout=WAIT_MS)
     assert (watch.axe(), watch.console, watch.foreign) == ([], [], [])
+
+
+def test_a_reload_keeps_what_was_typed_into_a_form(open_page: Any) -> None:
+    page = open_page("/tools/spectrum/").page
+    page.get_by_label("Right ascension").fill("12.5")
+    page.locator("#run-id").fill("tonight")
+    page.wait_for_url("**/tools/spectrum/?ra=12.5&run_id=tonight**", timeout=WAIT_MS)
+    page.goto(page.url)
+    assert page.get_by_label("Right ascension").input_value() == "12.5"
+    assert page.locator("#run-id").input_value() == "tonight"

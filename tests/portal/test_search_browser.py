@@ -104,7 +104,54 @@ def test_a_selection_is_kept_from_page_to_page(live_gateway: Gateway, chromium: 
         assert sent.count() == total
         assert all(sent.nth(i).get_attribute("data-url").startswith("/data/") for i in (0, total - 1))
         page.get_by_role("button", name="Clear").click()
-        page.get_by_text("No row selected").wait_for()
+        page.get_by_text("Tick rows to analyse or send them").wait_for()
+
+
+def test_who_signs_in_comes_back_to_the_form_as_it_was(live_gateway: Gateway, chromium: Any) -> None:
+    with watched_page(chromium, live_gateway.url, DESKTOP) as watch:
+        watch.open("/search/")
+        page = watch.page
+        page.get_by_label("Radius", exact=True).fill("7")
+        page.get_by_label("Radius", exact=True).blur()
+        page.wait_for_url("**radius=7")
+        page.get_by_role("link", name="Sign in").click()
+        page.wait_for_url("**/account/login/?next=%2Fsearch%2F%3Fradius%3D7")
+        assert page.input_value("input[name=next]") == "/search/?radius=7"
+
+
+def test_a_menu_of_tools_says_why_it_is_grey(live_gateway: Gateway, chromium: Any) -> None:
+    with watched_page(chromium, live_gateway.url, DESKTOP) as watch:
+        watch.open(EVERYTHING)
+        page, reason = watch.page, watch.page.get_by_text("Tick the rows first")
+        page.get_by_role("button", name="Analyse").click()
+        reason.wait_for()
+        page.keyboard.press("Escape")
+        page.locator("tbody input[type=checkbox]").first.check()
+        page.get_by_role("button", name="Analyse").click()
+        page.locator("#menu-analyse button:enabled").first.wait_for()
+        assert not reason.is_visible()
+
+
+@pytest.mark.parametrize("clipboard", ["kept from pages", "open"])
+def test_copying_works_twice_and_without_rights(live_gateway: Gateway, chromium: Any, clipboard: str) -> None:
+    """On plain http of another host there is no navigator.clipboard."""
+    with watched_page(chromium, live_gateway.url, DESKTOP) as watch:
+        page = watch.page
+        if clipboard == "open":
+            page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        else:
+            page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+        watch.open("/")
+        page.evaluate(
+            "() => document.addEventListener('copy', () => { window.taken = String(getSelection()); })"
+        )
+        button = page.locator("button[data-copy]")
+        button.click()
+        page.get_by_role("button", name="Copied").click()
+        page.wait_for_timeout(2500)  # longer than "Copied" stands there
+        assert button.inner_text() == "Copy"
+        text = page.evaluate("() => window.taken ?? navigator.clipboard.readText()")
+        assert text == f"{live_gateway.url}/tap"
 
 
 def test_rows_and_footprints_light_each_other_up(live_gateway: Gateway, chromium: Any) -> None:

@@ -41,6 +41,11 @@ def test_the_selection_goes_with_the_link_to_a_tool(client):
     assert parse_qs(urlsplit(link).query)["obs"] == [did(1), did(2)]
 
 
+def test_the_reference_of_a_tool_is_a_link_to_it(client):
+    (link,) = page(client.get(FORM)).xpath("//p[starts-with(., 'Reference')]/a")
+    assert link.get("href") == link.text == "https://example.org/spectrum"
+
+
 def test_an_unknown_tool_is_a_clear_404(client):
     response = client.get("/tools/spectrun/")
     assert response.status_code == 404

@@ -48,9 +48,10 @@ function show() {
   const elsewhere = selected.size - here;
   count.textContent = selected.size
     ? `${selected.size} selected${elsewhere > 0 ? ` (${elsewhere} on other pages)` : ""}`
-    : "No row selected";
+    : "Tick rows to analyse or send them";
   document.getElementById("select-none").hidden = selected.size === 0;
   for (const button of document.querySelectorAll("[data-needs-rows]")) button.disabled = selected.size === 0;
+  for (const line of document.querySelectorAll("[data-without-rows]")) line.hidden = selected.size > 0;
   // What is selected on other pages is submitted and sent, too.
   const shown = new Set(boxes.map((box) => box.value));
   document.getElementById("other-pages").replaceChildren(

@@ -2,20 +2,33 @@
 import "bootstrap/js/dist/collapse";
 import "bootstrap/js/dist/dropdown";
 
+/** Copy where the clipboard is kept from pages (plain http on another host): by a field that is selected for a moment. */
+function copyBySelection(text) {
+  const field = Object.assign(document.createElement("textarea"), { value: text, readOnly: true, className: "vg-copied" });
+  const before = document.activeElement;
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  before?.focus?.({ preventScroll: true });
+  return done;
+}
+
+const labels = new WeakMap(); // a second click must not take "Copied" for the button's own words
+
 /** Copy the text of an element, or a given text, and say so. */
 async function copy(button) {
   const source = button.dataset.copyFrom ? document.querySelector(button.dataset.copyFrom) : null;
-  const text = source ? (source.value ?? source.textContent) : button.dataset.copy;
-  const label = button.textContent;
+  const text = (source ? (source.value ?? source.textContent) : button.dataset.copy).trim();
+  if (!labels.has(button)) labels.set(button, button.textContent);
+  let done = true;
   try {
-    await navigator.clipboard.writeText(text.trim());
-    button.textContent = "Copied";
+    await navigator.clipboard.writeText(text);
   } catch {
-    // Without clipboard rights (plain http on another host): select the text for Ctrl-C.
-    if (source) getSelection().selectAllChildren(source);
-    button.textContent = "Press Ctrl-C";
+    done = copyBySelection(text);
   }
-  setTimeout(() => (button.textContent = label), 1600);
+  button.textContent = done ? "Copied" : "Not copied";
+  setTimeout(() => (button.textContent = labels.get(button)), 1600);
 }
 
 document.addEventListener("click", (event) => {
@@ -26,6 +39,12 @@ document.addEventListener("click", (event) => {
 document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !confirm(question)) event.preventDefault();
+});
+
+// What was typed is in the address by now: whoever signs in in the middle of it comes back to it.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-sign-in]");
+  if (link) link.search = `?${new URLSearchParams({ next: location.pathname + location.search })}`;
 });
 
 document.documentElement.classList.add("has-js");

@@ -18,6 +18,7 @@ function showApplicable() {
   }
 }
 
+const LONGEST_ADDRESS = 4000; // servers refuse much longer ones
 let timer;
 
 async function updateScripts() {
@@ -27,9 +28,11 @@ async function updateScripts() {
   try {
     const response = await fetch(form.getAttribute("action"), { method: "POST", body: data, headers: { Accept: "application/json" } });
     if (!response.ok) return;
+    const { html, address } = await response.json();
+    if (address.length <= LONGEST_ADDRESS) history.replaceState(history.state, "", address);
     const place = document.getElementById("scripts");
     const open = [...place.querySelectorAll("details")].map((one) => one.open);
-    place.innerHTML = (await response.json()).html;
+    place.innerHTML = html; // rendered and escaped by the server
     place.querySelectorAll("details").forEach((one, index) => (one.open = open[index] ?? false));
   } catch {
     // The button without script remains a way.

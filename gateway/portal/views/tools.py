@@ -200,7 +200,8 @@ def _scripts(request: HttpRequest, form: ToolForm, data: QueryDict, source: Job 
     """The scripts for the values in the form: as JSON for the page's script, else the whole page."""
     if "application/json" in request.headers.get("Accept", ""):
         html = render_to_string("portal/job_scripts.html", {"scripts": _scripts_of(request, form, data)})
-        return JsonResponse({"html": html})
+        # The page's script puts the form as it stands into the address bar: a reload or a sign-in keeps it.
+        return JsonResponse({"html": html, "address": _changed(request, form, data, "keep", "", source)})
     return _page(request, form, data, source, scripts_open=True)
 
 
@@ -219,7 +220,9 @@ def _page(
     duration = data.get("duration", "") or (str(source.execution_duration) if source else "")
     context = {
         "tool": form.tool,
-        "reference_url": form.tool.reference.startswith(("http://", "https://")),
+        "reference_url": form.tool.reference
+        if form.tool.reference.startswith(("http://", "https://"))
+        else "",
         "refusal": form.tool.why_not or form.tool.refusal(caller_of(request)),
         "roles": form.roles,
         "groups": _groups([one for one in fields if not one.field.advanced]),
