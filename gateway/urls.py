@@ -1,7 +1,9 @@
 """Where every room is mounted."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from gateway.health import healthz, readyz
 from provenance.urls import provsap_urlpatterns
@@ -12,7 +14,12 @@ from uws.urls import api_urlpatterns
 
 handler500 = "gateway.vo.middleware.server_error"
 
+admin.site.site_title = admin.site.site_header = f"{settings.SITE.title}: operators' pages"
+admin.site.index_title = "What the gateway keeps"
+
 urlpatterns = [
+    # Pages have a link to it; browsers ask for this one beside everything else (XML, operators' pages).
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}icon-48.png")),
     path("healthz", healthz),
     path("readyz", readyz),
     path("status/", status, name="status"),

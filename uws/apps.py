@@ -4,6 +4,7 @@ from django.apps import AppConfig
 class UwsConfig(AppConfig):
     name = "uws"
     label = "uws"
+    verbose_name = "Jobs and queues"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

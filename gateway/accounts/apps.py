@@ -4,6 +4,7 @@ from django.apps import AppConfig
 class AccountsConfig(AppConfig):
     name = "gateway.accounts"
     label = "accounts"
+    verbose_name = "Tokens and links"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

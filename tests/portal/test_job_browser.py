@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 
-from tests.portal.job_builders import full_job, make_job, write_log
+from tests.portal.job_builders import add_result, full_job, make_job, picture, write_log
 from tests.portal.job_fixtures import tools  # noqa: F401
 from tests.support.browser import DESKTOP, PHONE, Watch, watched_page
 from uws.models import Job
@@ -123,11 +123,15 @@ def test_a_fits_image_opens_on_aladin_lite_without_asking_other_hosts(
 
 
 def test_everything_is_there_without_scripts(open_page: Any, session_key: str) -> None:
-    watch = open_page(full_job(session_key).page_url, java_script_enabled=False)
+    job = full_job(session_key)
+    add_result(job, "spectrum.png", picture(), "image/png", preview="image", role="preview")
+    watch = open_page(job.page_url, PHONE, java_script_enabled=False)
     page = watch.page
     assert page.get_by_role("link", name="Download all (zip)").is_visible()
     assert page.get_by_role("cell", name="2.628 ± 0.061").is_visible()
     assert page.locator("#result-counts-fits img").is_visible()
+    assert page.locator("#result-spectrum-json img").is_visible()
+    assert page.get_by_role("link", name="Tools").first.is_visible()  # no button to open the menu with
     assert not page.locator("[data-samp]").first.is_visible()
     assert not page.locator(".vg-plot").first.is_visible()
 

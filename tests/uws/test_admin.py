@@ -18,7 +18,9 @@ def operator(client):
 
 def test_operators_see_jobs_with_their_attempts_but_do_not_edit_them(operator):
     job = work(make_job(run=True))
-    assert job.pk in operator.get("/admin/uws/job/").content.decode()
+    listed = operator.get("/admin/uws/job/").content.decode()
+    assert job.pk in listed
+    assert f"{job.creation_time:%Y-%m-%d %H:%M:%S} UTC" in listed
     page = operator.get(f"/admin/uws/job/{job.pk}/change/")
     assert page.status_code == 200
     assert 'name="_save"' not in page.content.decode()
@@ -29,3 +31,8 @@ def test_operators_abort_jobs(operator):
     operator.post("/admin/uws/job/", {"action": "abort_jobs", "_selected_action": [job.pk]})
     job.refresh_from_db()
     assert (job.phase, job.error_message) == ("ABORTED", "Aborted by an operator.")
+
+
+def test_operators_pages_say_whose_they_are(operator, settings):
+    assert f"{settings.SITE.title}: operators" in operator.get("/admin/").content.decode()
+    assert operator.get("/favicon.ico")["Location"] == "/static/icon-48.png"

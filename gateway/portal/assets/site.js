@@ -1,18 +1,7 @@
 // What every page has: menus, copy buttons, confirmations.
 import "bootstrap/js/dist/collapse";
 import "bootstrap/js/dist/dropdown";
-
-/** Copy where the clipboard is kept from pages (plain http on another host): by a field that is selected for a moment. */
-function copyBySelection(text) {
-  const field = Object.assign(document.createElement("textarea"), { value: text, readOnly: true, className: "vg-copied" });
-  const before = document.activeElement;
-  document.body.append(field);
-  field.select();
-  const done = document.execCommand("copy");
-  field.remove();
-  before?.focus?.({ preventScroll: true });
-  return done;
-}
+import { copyText } from "./lib/clipboard.js";
 
 const labels = new WeakMap(); // a second click must not take "Copied" for the button's own words
 
@@ -21,13 +10,7 @@ async function copy(button) {
   const source = button.dataset.copyFrom ? document.querySelector(button.dataset.copyFrom) : null;
   const text = (source ? (source.value ?? source.textContent) : button.dataset.copy).trim();
   if (!labels.has(button)) labels.set(button, button.textContent);
-  let done = true;
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    done = copyBySelection(text);
-  }
-  button.textContent = done ? "Copied" : "Not copied";
+  button.textContent = (await copyText(text)) ? "Copied" : "Not copied";
   setTimeout(() => (button.textContent = labels.get(button)), 1600);
 }
 

@@ -1,5 +1,6 @@
 // The menu of a send button, and the line that says what became of a message.
 import { HubError, clientsFor, connect, disconnect, isConnected, notify, sendTo } from "./samp-hub.js";
+import { copyText } from "./clipboard.js";
 import { shareable } from "./signed.js";
 
 const KINDS = { "table.load.votable": "table", "table.load.fits": "table", "image.load.fits": "image" };
@@ -149,9 +150,9 @@ async function copyUrl(items) {
   hide();
   try {
     const links = await Promise.all(items.map((item) => shareable(item.url)));
-    await navigator.clipboard.writeText(links.map((link) => link.url).join("\n"));
+    if (!(await copyText(links.map((link) => link.url).join("\n")))) throw new Error("the browser does not allow it");
     const expires = links.find((link) => link.expires)?.expires;
-    say(`${links.length === 1 ? "URL" : `${links.length} URLs`} copied${expires ? `; valid until ${expires.toLocaleTimeString()}` : ""}.`);
+    say(`${links.length === 1 ? "URL" : `${links.length} URLs`} copied${expires ? `; valid until ${expires.toLocaleTimeString([], { timeZoneName: "short" })}` : ""}.`);
   } catch (error) {
     say(`The URL could not be copied: ${error.message}`, true);
   }

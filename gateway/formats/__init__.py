@@ -1,0 +1,1 @@
+"""How the operators' pages write times; all others say it in their templates."""
