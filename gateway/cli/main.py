@@ -207,7 +207,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; a GatewayError becomes one line on stderr and exit status 1."""
-    args = parser().parse_args(argv)
+    from gateway.client.commands import parse
+
+    args = parse(parser(), argv)
     try:
         return int(args.function(args) or 0)
     except (GatewayError, SiteError) as error:

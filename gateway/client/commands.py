@@ -53,6 +53,16 @@ def add_job(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", default="", help="folder for the results (default: the job's id)")
 
 
+def parse(top: argparse.ArgumentParser, argv: list[str] | None) -> argparse.Namespace:
+    """The arguments; parameters of `run` may stand before options and behind them (argparse takes one row of them)."""
+    args, rest = top.parse_known_args(argv)
+    if rest and (not hasattr(args, "parameters") or any(text.startswith("-") for text in rest)):
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        args.parameters += rest
+    return args
+
+
 def _fields(parameters: list[str]) -> list[tuple[str, str]]:
     fields = []
     for text in parameters:
@@ -145,7 +155,7 @@ def main(argv: list[str] | None = None) -> int:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(function=function)
         add(sub)
-    args = top.parse_args(argv)
+    args = parse(top, argv)
     try:
         return int(args.function(args))
     except (ClientError, TimeoutError) as error:

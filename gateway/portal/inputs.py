@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from django.conf import settings
 from django.urls import NoReverseMatch, reverse
 
 from gateway.vo.caller import Caller
@@ -111,7 +112,11 @@ def _chosen(identifier: str, title: str, problem: str, row: Mapping[str, Any] | 
 
 
 def input_url(identifier: str) -> str:
-    """A link for an input of a job: its DataLink document, or the URL that it is."""
+    """A link for an input of a job: the page of an observation, the DataLink document of others, or the URL that it is."""
     if identifier.startswith("ivo://"):
+        authority, _, path = identifier.removeprefix("ivo://").partition("/")
+        collection, _, obs_id = path.partition("?")
+        if authority == settings.SITE.authority and obs_id:
+            return observation_url({"obs_collection": collection, "obs_id": obs_id})
         return f"/datalink/links?ID={quote(identifier, safe='')}"
     return identifier if identifier.startswith(("http://", "https://", "/")) else ""

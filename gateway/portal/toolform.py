@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
+from django.utils.datastructures import MultiValueDict
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -17,6 +19,7 @@ from gateway.portal.scripts import text_of
 from gateway.site import JobLimits
 from gateway.vo.caller import Caller
 from gateway.vo.errors import UsageError
+from uws.creation import UPLOAD_PREFIX, Upload
 from uws.tools import values as conversion
 from uws.tools.defaults import from_rows
 from uws.tools.description import Tool
@@ -101,6 +104,8 @@ class ToolForm:
         Parameters as the user typed them; they go before the defaults.
     inputs
         Identifiers by role.
+    uploads
+        Files by role that came with the form.
     """
 
     tool: Tool
@@ -108,6 +113,7 @@ class ToolForm:
     limits: JobLimits
     typed: Mapping[str, Any]
     inputs: Mapping[str, Sequence[str]]
+    uploads: Sequence[Upload] = ()
     faults: list[Fault] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -132,20 +138,28 @@ class ToolForm:
         """Canonical identifiers by role."""
         return {role.name: [one.identifier for one in role.chosen] for role in self.roles if role.chosen}
 
+    def _given(self) -> dict[str, list[str]]:
+        """Identifiers by role, and one for each file."""
+        given = self.identifiers()
+        for number, upload in enumerate(self.uploads):
+            given.setdefault(upload.name, []).append(f"{UPLOAD_PREFIX}{number}")
+        return given
+
     def check(self) -> dict[str, Any]:
         """Validated parameters; every fault goes to `errors` (at its field) and `faults` (the summary)."""
         accepted, faults = self.tool.check(self.typed)
         for fault in faults:
             self.fault(fault)
         try:
-            self.tool.validate_inputs(self.identifiers())
+            self.tool.validate_inputs(self._given())
         except UsageError as fault:
             self.fault(fault)
         for role in self.roles:
-            if role.maximum is not None and len(role.chosen) > role.maximum:
+            number = len(self._given().get(role.name, ()))
+            if role.maximum is not None and number > role.maximum:
                 self.fault(
                     UsageError(
-                        f"{role.title}: {len(role.chosen)} given, at most {role.maximum} allowed.",
+                        f"{role.title}: {number} given, at most {role.maximum} allowed.",
                         field=role.name,
                     )
                 )
@@ -210,6 +224,15 @@ def typed_values(tool: Tool, data: QueryDict) -> dict[str, Any]:
         # A checkbox sends "false" by a hidden field, then "true" if it is ticked.
         typed[parameter.name] = values if parameter.multiple and len(values) > 1 else values[-1]
     return typed
+
+
+def sent_files(tool: Tool, files: MultiValueDict[str, UploadedFile]) -> list[Upload]:
+    """Files of a form, from the parts `file-<role>`."""
+    return [
+        Upload(role.name, file.name or role.name, file, file.content_type or "")  # type: ignore[arg-type]
+        for role in tool.inputs
+        for file in files.getlist(f"file-{role.name}")
+    ]
 
 
 def chosen_identifiers(tool: Tool, data: QueryDict) -> dict[str, list[str]]:

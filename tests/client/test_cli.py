@@ -23,8 +23,9 @@ def vogate(live_gateway: Gateway):
 def test_run_follow_fetch_log_and_rerun(vogate, tmp_path):
     table = tmp_path / "t.csv"
     table.write_text("time,flux\n" + "".join(f"{n * 0.37},{(n * 7) % 5}\n" for n in range(30)))
+    # As docs/client.md has it: parameters behind options, too.
     done = vogate(
-        "run", "periodogram", "period_min=12 h", "--file", f"table={table}", "-o", str(tmp_path / "out")
+        "run", "periodogram", "--file", f"table={table}", "period_min=12 h", "-o", str(tmp_path / "out")
     )
     assert done.returncode == 0, done.stderr
     assert "COMPLETED" in done.stderr
@@ -54,8 +55,11 @@ def test_refusals_are_one_line(vogate):
         (("run", "nonsense"), "There is no tool 'nonsense'"),
         (("query", "SELEC 1"), "SELEC"),
         (("run", "event_summary", "oops"), "is not NAME=VALUE"),
+        (("run", "event_summary", "--run-id", "x", "oops"), "is not NAME=VALUE"),
     ):
         done = vogate(*arguments)
         assert done.returncode == 1
         assert said in done.stderr
         assert "Traceback" not in done.stderr
+    unknown = vogate("run", "event_summary", "--nonsense", "a=1")
+    assert (unknown.returncode, "unrecognized arguments" in unknown.stderr) == (2, True)

@@ -4,6 +4,7 @@ import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from lxml import html
 
 from tests.portal.job_builders import did, make_job
@@ -39,6 +40,35 @@ def test_the_selection_goes_with_the_link_to_a_tool(client):
     tree = page(client.get("/tools/", {"obs": [did(1), did(2)]}))
     (link,) = tree.xpath("//a[.='Spectrum']/@href")
     assert parse_qs(urlsplit(link).query)["obs"] == [did(1), did(2)]
+
+
+def test_files_of_the_user_are_inputs(client, settings, tmp_path):
+    settings.VOGATE_JOBS = tmp_path / "jobs"
+    files = [SimpleUploadedFile("mine.fits", b"SIMPLE  ="), SimpleUploadedFile("other.fits", b"SIMPLE  = 2")]
+    response = client.post(FORM, values(obs=did(1), **{"file-obs": files}))
+    assert response.status_code == 303, response.content
+    inputs = Job.objects.get().inputs.all()
+    assert [one.title for one in inputs] == ["test 1", "mine.fits", "other.fits"]
+    assert inputs[1].path.endswith("mine.fits")
+    scripts = {one.get("id"): one.text for one in page(client.get(response["Location"])).xpath("//pre[@id]")}
+    assert "--file obs=mine.fits" in scripts["script-vogate"]
+    assert "-F 'obs=@\"mine.fits\"'" in scripts["script-curl"]
+    assert "--data-urlencode" not in scripts["script-curl"]
+    assert "], files=[\n    ('obs', open('mine.fits', 'rb'))," in scripts["script-pyvo"]
+    assert not any("param:" in text for text in scripts.values())
+    again = page(client.get(FORM, {"from": Job.objects.get().pk}))
+    assert [a.text for a in again.xpath("//ul[@class='vg-inputs']//a")] == ["test 1"]
+    assert "Choose the file again" in again.get_element_by_id("help-file-obs").text_content()
+
+
+def test_a_file_alone_is_enough_and_is_asked_for_again_with_what_is_wrong(client, settings, tmp_path):
+    settings.VOGATE_JOBS = tmp_path / "jobs"
+    wrong = values(obs=[], ra="north", **{"file-obs": SimpleUploadedFile("mine.fits", b"SIMPLE  =")})
+    tree = page(client.post(FORM, wrong))
+    assert len(tree.xpath("//div[@id='faults']//li")) == 1
+    assert "Choose the file again" in tree.get_element_by_id("help-file-obs").text_content()
+    right = values(obs=[], **{"file-obs": SimpleUploadedFile("mine.fits", b"SIMPLE  =")})
+    assert client.post(FORM, right).status_code == 303
 
 
 def test_the_reference_of_a_tool_is_a_link_to_it(client):

@@ -25,6 +25,7 @@ async function updateScripts() {
   // `form.action` would be the buttons of that name.
   const data = new FormData(form);
   data.set("action", "script");
+  for (const [name, value] of [...data]) if (value instanceof File) data.delete(name); // files go with the run alone
   try {
     const response = await fetch(form.getAttribute("action"), { method: "POST", body: data, headers: { Accept: "application/json" } });
     if (!response.ok) return;

@@ -26,6 +26,7 @@ from obscore import products
 from provenance.models import Activity
 from uws import batch, controller
 from uws.access import get_job, jobs_of
+from uws.creation import UPLOAD_PREFIX
 from uws.logs import tail
 from uws.models import Job, Rights
 from uws.phases import Phase
@@ -186,11 +187,17 @@ def _scripts(request: HttpRequest, found: Job, tool: Any) -> list[Any]:
     if tool is None:
         return []
     inputs: dict[str, list[str]] = {}
+    files = []
     for one in found.inputs.all():
-        inputs.setdefault(one.role, []).append(one.identifier)
+        if one.identifier.startswith(UPLOAD_PREFIX):
+            files.append((one.role, one.title))
+        else:
+            inputs.setdefault(one.role, []).append(one.identifier)
     known = {name: value for name, value in found.parameters.items() if tool.parameter(name)}
     signed_in = caller_of(request).is_authenticated
-    return scripts(tool, known, inputs, base_url(request), run_id=found.run_id, needs_token=signed_in)
+    return scripts(
+        tool, known, inputs, base_url(request), files=files, run_id=found.run_id, needs_token=signed_in
+    )
 
 
 def _act(request: HttpRequest, found: Job) -> HttpResponse:

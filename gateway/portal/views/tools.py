@@ -13,12 +13,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from gateway.portal.scripts import fields_of, scripts
-from gateway.portal.toolform import FieldView, ToolForm, chosen_identifiers, typed_values
+from gateway.portal.toolform import FieldView, ToolForm, chosen_identifiers, sent_files, typed_values
 from gateway.portal.views.common import base_url, duration_text, job_title, limits_of, tool_of
 from gateway.vo.errors import GatewayError, UsageError
 from gateway.vo.sessions import caller_of, ensure_session
 from uws import controller, reuse
 from uws.access import get_job
+from uws.creation import UPLOAD_PREFIX
+from uws.fetched import upload_bytes
 from uws.models import Job
 from uws.tools import registry
 from uws.tools.description import Tool
@@ -88,8 +90,10 @@ def _form(request: HttpRequest, found: Tool, data: QueryDict, source: Job | None
         typed = {**old, **typed}
         if not inputs:
             for one in source.inputs.all():
-                inputs.setdefault(one.role, []).append(one.identifier)
-    return ToolForm(found, caller_of(request), limits_of(caller_of(request)), typed, inputs)
+                if not one.identifier.startswith(UPLOAD_PREFIX):
+                    inputs.setdefault(one.role, []).append(one.identifier)
+    caller = caller_of(request)
+    return ToolForm(found, caller, limits_of(caller), typed, inputs, sent_files(found, request.FILES))
 
 
 def _changed(
@@ -140,6 +144,7 @@ def _run(request: HttpRequest, form: ToolForm, data: QueryDict) -> HttpResponse 
             caller,
             run_id=data.get("run_id", "").strip()[:64],
             inputs=form.identifiers(),
+            uploads=form.uploads,
             session=True,
             run=True,
             base_url=base_url(request),
@@ -237,6 +242,9 @@ def _page(
             data.get("reuse", "1" if reuse.switch(form.tool.name) and "action" not in data else "")
         ),
         "limits": _limits_text(form),
+        "upload_limit": upload_bytes(),
+        "files_lost": bool(form.uploads and form.faults)
+        or (source is not None and source.inputs.filter(identifier__startswith=UPLOAD_PREFIX).exists()),
         "scripts": _scripts_of(request, form, data),
         "scripts_open": scripts_open,
         "source_job": source
