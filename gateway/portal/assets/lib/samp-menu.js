@@ -99,6 +99,7 @@ async function sendToOne(conn, client, items) {
   const problems = [];
   const patience = setTimeout(() => say(`${client.name} has been told of ${counted(wanted)}; waiting for its answer …`), PATIENCE_MS);
   const silent = [];
+  const known = [];
   const remarks = new Set();
   for (const item of wanted) {
     try {
@@ -107,6 +108,7 @@ async function sendToOne(conn, client, items) {
       if (remark) remarks.add(remark);
     } catch (error) {
       if (error.reason === "silent") silent.push(item);
+      else if (/duplicate table-id|already been received/i.test(error.message)) known.push(item); // so TOPCAT refuses
       else problems.push(`${item.name}: ${error.message}`);
     }
   }
@@ -115,6 +117,7 @@ async function sendToOne(conn, client, items) {
   if (left) problems.push(`${left} of ${items.length} are of a kind that it does not take`);
   if (problems.length) say(`${client.name} did not load everything. ${problems.join("; ")}.`, true);
   else if (silent.length) say(`${client.name} has not answered; its window shows whether it has loaded ${counted(silent)}.`, true);
+  else if (known.length) say(`${client.name} has ${counted(known)} already${known.length < wanted.length ? ", and has loaded the rest" : ""}.`);
   else if (remarks.size) say(`${client.name} answered: ${[...remarks].join("; ")}.`);
   else say(`${client.name} has loaded ${counted(items)}.`);
 }
