@@ -32,6 +32,15 @@ class TokenForm(forms.Form):
     )
 
 
+class DeleteForm(forms.Form):
+    """The password once more, before all goes."""
+
+    password = forms.CharField(
+        label="Your password",
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
 class LoginForm(AllauthLoginForm):  # type: ignore[misc]
     """Takes a name or an address, and lets the browser fill in what it keeps as the user name."""
 

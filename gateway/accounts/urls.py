@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.account, name="account"),
     path("tokens/", views.new_token, name="account_token_new"),
     path("tokens/<int:token_id>/revoke/", views.revoke_token, name="account_token_revoke"),
+    path("delete/", views.delete, name="account_delete"),
     path("vo-login", views.vo_login, name="account_vo_login"),
     path("", include("allauth.account.urls")),
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import get_user_model, logout
 from django.contrib.auth.views import redirect_to_login
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
@@ -15,12 +16,13 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
 
 from gateway.accounts import credentials, tokens
-from gateway.accounts.forms import ProfileForm, TokenForm
+from gateway.accounts.forms import DeleteForm, ProfileForm, TokenForm
 from gateway.accounts.models import ApiToken
 from gateway.accounts.requests import client_address
 from gateway.vo.caller import Caller
-from gateway.vo.errors import Forbidden, NotAuthenticated, UsageError
+from gateway.vo.errors import Forbidden, GatewayError, NotAuthenticated, UsageError
 from gateway.vo.sessions import caller_of
+from uws import controller
 from uws.access import jobs_of
 from uws.models import JobResult
 from uws.phases import ACTIVE
@@ -78,17 +80,69 @@ def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
     return redirect("account")
 
 
-def _page(request: HttpRequest, *, status: int = 200, **context: Any) -> HttpResponse:
-    caller = caller_of(request)
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: HttpRequest) -> HttpResponse:
+    """Say what goes with the account; a POST with the password deletes it, its jobs and their results.
+
+    Raises
+    ------
+    Forbidden
+        For operators, who remove each other in their own pages.
+    """
+    caller = _signed_in(request)
+    if caller is None:
+        return redirect_to_login(request.get_full_path(), "account_login")
+    if caller.is_staff:
+        raise Forbidden(
+            "An operator's account is not deleted here.", hint="Operators' pages: /admin/auth/user/."
+        )
+    form = DeleteForm(request.POST or None)
+    if request.method == "POST" and form.is_valid() and _has_password(request, caller, form):
+        user = get_user_model().objects.get(username=caller.username)
+        for job in jobs_of(caller).filter(parent=None):
+            controller.destroy(job)
+        logout(request)
+        user.delete()
+        messages.success(request, "Your account is deleted, with its jobs and their results.")
+        return redirect("portal:home")
+    return render(request, "account/delete.html", {"form": form, **_use(caller)})
+
+
+def _has_password(request: HttpRequest, caller: Caller, form: DeleteForm) -> bool:
+    """Whether the form has the account's password; if not it says so.  Guesses are counted."""
+    password = form.cleaned_data["password"]
+    try:
+        found: Any = credentials.check_password(caller.username, password, request, client_address(request))
+    except NotAuthenticated:
+        found = None
+    except GatewayError as error:
+        form.add_error("password", str(error))
+        return False
+    # A name may be the address of another account.
+    if found is None or found.pk != caller.user_id:
+        form.add_error("password", "This is not the password of this account.")
+        return False
+    return True
+
+
+def _use(caller: Caller) -> dict[str, Any]:
+    """How much of the gateway an account uses."""
     jobs = jobs_of(caller)
+    return {
+        "jobs": jobs.count(),
+        "active_jobs": jobs.filter(phase__in=[phase.value for phase in ACTIVE]).count(),
+        "storage": JobResult.objects.filter(job__in=jobs).aggregate(Sum("size"))["size__sum"] or 0,
+    }
+
+
+def _page(request: HttpRequest, *, status: int = 200, **context: Any) -> HttpResponse:
     context.setdefault("profile", ProfileForm(instance=request.user))
     context.setdefault("token_form", TokenForm())
     context |= {
         "tokens": ApiToken.objects.filter(user=request.user, revoked__isnull=True),  # type: ignore[misc]
         "limits": settings.SITE.signed_in,
-        "jobs": jobs.count(),
-        "active_jobs": jobs.filter(phase__in=[phase.value for phase in ACTIVE]).count(),
-        "storage": JobResult.objects.filter(job__in=jobs).aggregate(Sum("size"))["size__sum"] or 0,
+        **_use(caller_of(request)),
         "base_url": settings.VOGATE_BASE_URL or request.build_absolute_uri("/").rstrip("/"),
     }
     return render(request, "account/account.html", context, status=status)

@@ -18,11 +18,18 @@ from provenance import models as provenance
 from uws.access import jobs_of
 from uws.models import Job, JobResult, Rights
 
+from ..portal.job_builders import make_job
 from .conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
 PAGES = ["/account/login/", "/account/signup/", "/account/password/reset/"]
-OWN_PAGES = ["/account/", "/account/logout/", "/account/password/change/", "/account/email/"]
+OWN_PAGES = [
+    "/account/",
+    "/account/logout/",
+    "/account/password/change/",
+    "/account/email/",
+    "/account/delete/",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -261,6 +268,37 @@ def test_deleting_an_account_leaves_its_provenance_without_a_name(vera):
     vera.delete()
     agent.refresh_from_db()
     assert (agent.name, agent.email) == ("former user", "")
+
+
+def test_people_delete_their_accounts_with_jobs_and_results(browser, vera, token):
+    job, other = make_job(owner=vera), make_job()
+    page = tree(browser.get("/account/delete/"))
+    assert "Your 1 job" in page.xpath("//main//ul/li")[0].text_content()
+    page = tree(browser.post("/account/delete/", {"password": "a guess"}))
+    (said,) = page.xpath("//*[@id='id_password_error']")
+    assert "not the password" in said.text_content()
+    assert get_user_model().objects.filter(pk=vera.pk).exists()
+    assert browser.post("/account/delete/", {"password": PASSWORD})["Location"] == "/"
+    assert not get_user_model().objects.filter(pk=vera.pk).exists()
+    assert not ApiToken.objects.exists()
+    assert not Job.objects.filter(pk=job.pk, deleted_at=None).exists()
+    assert Job.objects.filter(pk=other.pk, deleted_at=None).exists()
+    home = tree(browser.get("/"))
+    assert "Sign in" in home.xpath("//nav")[0].text_content()
+    assert "Your account is deleted" in home.xpath("//main")[0].text_content()
+
+
+def test_nobody_deletes_an_account_without_its_own_password(client, browser, vera):
+    """Not with that of an account whose address is this one's name, not by a token, not as an operator."""
+    other = get_user_model().objects.create_user("vera@example.org", "else@example.org", "another phrase")
+    client.force_login(other)
+    client.post("/account/delete/", {"password": PASSWORD})
+    assert get_user_model().objects.count() == 2
+    assert Client().post("/account/delete/", {"password": PASSWORD}).status_code == 302
+    vera.is_staff = True
+    vera.save()
+    assert browser.post("/account/delete/", {"password": PASSWORD}).status_code == 403
+    assert get_user_model().objects.count() == 2
 
 
 @pytest.mark.parametrize("model", ["apitoken", "signedlink"])
