@@ -146,6 +146,12 @@ def chosen_columns(columns: Sequence[Column], view: View) -> list[tuple[int, str
             return [(index, columns[index].name, _unit(columns[index], view)) for index in wanted]
     if view.columns != ("*",) and is_obscore(columns):
         found = [(by_name[name], label, unit) for name, label, unit in _OBSCORE_DEFAULT if name in by_name]
+        if len(found) > 2 and view.raw:
+            # Stored values need the names and units that they have in queries; "Energy" is two columns.
+            indices = [index for index, _, _ in found]
+            if "em_max" in by_name and by_name.get("em_min") in indices:
+                indices.insert(indices.index(by_name["em_min"]) + 1, by_name["em_max"])
+            return [(index, columns[index].name, columns[index].unit) for index in indices]
         if len(found) > 2:
             return found
     return [(index, column.name, _unit(column, view)) for index, column in enumerate(columns)]

@@ -228,7 +228,7 @@ def test_the_page_tells_use_and_limits(browser, vera):
     limits = django_settings.SITE.signed_in
     assert "Jobs1, 0 of at most" in text
     assert f"at most {limits.active_jobs} queued" in text
-    assert "Results3.0" in text
+    assert "Results3.15 MB" in text  # in the units of the job pages
 
 
 def visitor_with_a_job(client) -> Job:

@@ -52,6 +52,16 @@ def test_chosen_columns_come_in_the_order_chosen_and_unknown_ones_are_ignored() 
     assert [header.unit for header in table.headers] == ["deg", ""]
 
 
+def test_usual_columns_as_stored_have_stored_names_and_units() -> None:
+    headers = {
+        one.name: (one.label, one.unit) for one in build_table(COLUMNS, [_row()], View(raw=True)).headers
+    }
+    assert headers["t_min"] == ("t_min", "d")
+    assert headers["em_min"] == ("em_min", "m")
+    assert headers["em_max"] == ("em_max", "m")
+    assert "target_name" in headers
+
+
 def test_raw_values_are_as_stored_with_the_stored_unit() -> None:
     table = build_table(COLUMNS, [_row()], View(columns=("t_min", "em_min"), raw=True))
     assert [cell.text for cell in table.rows[0].cells] == ["53090.123456", "1.239841984e-20"]

@@ -18,7 +18,7 @@ function showApplicable() {
   }
 }
 
-const LONGEST_ADDRESS = 4000; // servers refuse much longer ones
+const LONGEST_ADDRESS = 7000; // proxies refuse lines of 8 kB
 let timer;
 
 async function updateScripts() {

@@ -7,7 +7,10 @@ from typing import Any
 
 from django import template
 
+from gateway.portal.views.common import size_text
+
 register = template.Library()
+register.filter("size", size_text)
 
 
 @register.filter
