@@ -97,6 +97,21 @@ def test_a_second_browser_with_the_session_sees_the_same_state(client, mine):
     assert (state["phase"], state["progress"], state["status"]) == ("EXECUTING", 0.4, "Fitting …")
 
 
+def test_a_request_over_many_inputs_does_not_complain_that_it_has_no_results_of_its_own(client, mine):
+    batch = mine(each="obs", executor="batch")
+    tree = page(client.get(batch.page_url))
+    assert "without results" not in tree.text_content()
+    assert not tree.xpath("//*[@id='log'] | //a[.='Run again with changes']")
+    assert "EACH=obs" in tree.get_element_by_id("script-curl").text
+    assert tree.xpath(f"//a[@href='{batch.uws_url}/results.zip']")
+    assert (
+        page(client.get(mine(Phase.EXECUTING, each="obs", executor="batch").page_url)).get_element_by_id(
+            "log"
+        )
+        is not None
+    )
+
+
 def test_the_page_of_an_active_job_refreshes_itself_without_scripts(client, mine):
     active = page(client.get(mine(Phase.QUEUED).page_url))
     assert active.xpath("//noscript/meta[@http-equiv='refresh']")

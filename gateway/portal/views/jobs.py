@@ -170,7 +170,10 @@ def job(request: HttpRequest, job_id: str) -> HttpResponse:
         "can_abort": not found.is_final,
         "is_mine": found.rights != "capability",
         "uws_url": base_url(request) + found.uws_url,
-        "again_url": f"{reverse('portal:tool', args=[found.tool_name])}?from={found.id}" if tool else "",
+        # The form makes one job of all inputs, so it does not repeat a request over each of them.
+        "again_url": f"{reverse('portal:tool', args=[found.tool_name])}?from={found.id}"
+        if tool and not found.is_batch
+        else "",
         "scripts": _scripts(request, found, tool),
         "has_provenance": Activity.objects.filter(job=found.id).exists(),
         "provenance_downloads": downloads(found.id),
@@ -194,6 +197,8 @@ def _scripts(request: HttpRequest, found: Job, tool: Any) -> list[Any]:
         else:
             inputs.setdefault(one.role, []).append(one.identifier)
     known = {name: value for name, value in found.parameters.items() if tool.parameter(name)}
+    if found.is_batch:
+        known["EACH"] = found.each
     signed_in = caller_of(request).is_authenticated
     return scripts(
         tool, known, inputs, base_url(request), files=files, run_id=found.run_id, needs_token=signed_in
