@@ -230,6 +230,7 @@ VOGATE_PROVENANCE_JOBS = "uws.access.jobs_of"
 VOGATE_AFTER_WITHDRAWAL = ["obscore.publication.after_withdrawal"]
 # How programs may identify themselves (securityMethod in capabilities), beside being anonymous.
 VOGATE_SECURITY_METHODS = ["ivo://ivoa.net/sso#BasicAA"]
+CSRF_FAILURE_VIEW = "gateway.portal.errors.old_form"
 VOGATE_ERROR_PAGE = "gateway.portal.errors.page"
 VOGATE_ERROR_RENDERERS = [
     ("/s", "gateway.accounts.links.error_response"),

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from lxml import html
 
 from tests.portal.job_builders import did, make_job
@@ -40,6 +41,13 @@ def test_the_selection_goes_with_the_link_to_a_tool(client):
     tree = page(client.get("/tools/", {"obs": [did(1), did(2)]}))
     (link,) = tree.xpath("//a[.='Spectrum']/@href")
     assert parse_qs(urlsplit(link).query)["obs"] == [did(1), did(2)]
+
+
+def test_a_form_from_before_a_sign_in_elsewhere_says_what_to_do():
+    response = Client(enforce_csrf_checks=True).post(FORM, values())
+    assert response.status_code == 403
+    assert b"load the page again" in response.content
+    assert b"Search the archive" in response.content
 
 
 def test_files_of_the_user_are_inputs(client, settings, tmp_path):
