@@ -191,7 +191,7 @@ class Bridge:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            body = tempfile.SpooledTemporaryFile(SPOOL_BYTES)
+            body = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115 (closing it may fail)
             try:
                 if await self._spool(receive, body):
                     await self._respond(scope, body, receive, send)

@@ -182,6 +182,9 @@ class LocalExecutor:
     def close(self) -> None:
         for folder in list(self._pidfds):
             os.close(self._pidfds.pop(folder))
+        for child in self._children.values():
+            if isinstance(child, Child):
+                child.close()
 
     @staticmethod
     def _pid(folder: Path) -> int | None:

@@ -171,7 +171,7 @@ class Pool:
                 worker.ready()
             except StartFailed as error:
                 failure = error
-            except Exception as error:  # whatever it is, the place must not be taken for ever
+            except Exception as error:  # noqa: BLE001 (the place must not be taken for ever)
                 failure = StartFailed("The query engine did not start.", hint="Try again in a moment.")
                 failure.__cause__ = error
             with self._changed:
@@ -192,7 +192,9 @@ class Pool:
         except RuntimeError as error:  # no more threads
             log.error("a query worker cannot be waited for: %s", error)
             worker.kill()
-            raise NotAvailable("The query engine could not be started.", hint="Try again in a moment.") from error
+            raise NotAvailable(
+                "The query engine could not be started.", hint="Try again in a moment."
+            ) from error
         self._starting.append(worker)
         return thread
 

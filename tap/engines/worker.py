@@ -68,7 +68,9 @@ class Worker:
         except OSError as error:
             log.error("a query worker cannot be started: %s", error)
             shutil.rmtree(self.scratch, ignore_errors=True)
-            raise NotAvailable("The query engine could not be started.", hint="Try again in a moment.") from error
+            raise NotAvailable(
+                "The query engine could not be started.", hint="Try again in a moment."
+            ) from error
 
     def _begin(self, limits: Limits) -> None:
         """Start the process; OSError if the machine has not the means."""
