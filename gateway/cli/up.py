@@ -18,8 +18,8 @@ def main(args: argparse.Namespace) -> int:
     from gateway.cli import serve
 
     since = time.monotonic()
-    if not args.no_serve and not serve.port_is_free(args.host, args.port):
-        return serve.port_in_use(args.host, args.port)
+    if not args.no_serve and (problem := serve.problem_with(args.host, args.port)):
+        return serve.refuse(problem)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
     import django
 
