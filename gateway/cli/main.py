@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -25,6 +26,16 @@ def _serve(args: argparse.Namespace) -> int:
     if problem := serve.problem_with(args.host, args.port):
         return serve.refuse(problem)
     _django()  # what is wrong with the settings is said once, and not by each process again and again
+    from django.db import Error
+
+    from gateway.health import waiting_migrations
+
+    with contextlib.suppress(Error):  # a database that is away may come back
+        if waiting := waiting_migrations():
+            say = "`vogate up --no-serve` or `python manage.py migrate`"
+            return serve.refuse(
+                f"the database is of another version, {waiting} migrations wait: {say} makes them."
+            )
     return serve.main(args)
 
 

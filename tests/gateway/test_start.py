@@ -10,7 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
+from gateway import health
 from tests.support.live import free_port
 from tests.support.shared import REPOSITORY
 
@@ -97,3 +101,19 @@ def test_headers_of_proxies_count_only_behind_one(tmp_path: Path) -> None:
             [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
         )
         assert done.stdout.strip() == said
+
+
+def test_a_database_of_another_version_is_named_and_not_served(tmp_path: Path) -> None:
+    done = vogate(tmp_path, "serve", PORT=str(free_port()))
+    assert done.returncode == 1
+    assert "migrations wait" in done.stderr
+
+
+@pytest.mark.django_db
+def test_a_gateway_whose_database_lacks_tables_is_not_ready(monkeypatch) -> None:
+    assert health._database() == ""
+    monkeypatch.setattr(health, "_complete", False)
+    MigrationRecorder(connection).record_unapplied(
+        "uws", MigrationLoader(connection).graph.leaf_nodes("uws")[0][1]
+    )
+    assert "1 migrations wait" in health._database()
