@@ -49,6 +49,8 @@ def refresh(*, now: bool = False) -> None:
         log.warning(
             "the archive's database cannot be asked what is published: %s", " ".join(str(error).split())
         )
+    except OSError as error:  # of the copy: queries go on with what it says
+        log.error("the copy of the manifest cannot be written: %s", error)
     finally:
         _lock.release()
 
