@@ -73,8 +73,11 @@ def as_gateway_error(error: Exception) -> GatewayError | None:
         return UsageError("The request could not be understood.")
     if isinstance(error, OperationalError | InterfaceError):
         log.error("the database fails: %s", str(error).strip())
+        full = "disk is full" in str(error)  # SQLite's
         return NotAvailable(
-            "The database does not answer.", hint="Try again in a moment.", headers={"Retry-After": "5"}
+            "The server's disk is full." if full else "The database does not answer.",
+            hint="Tell the operators, or try again later." if full else "Try again in a moment.",
+            headers={"Retry-After": "60" if full else "5"},
         )
     if isinstance(error, OSError) and error.errno in SPENT:
         log.error("the server's means are spent: %s", error)
