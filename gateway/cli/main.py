@@ -256,7 +256,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point; a GatewayError becomes one line on stderr and exit status 1."""
+    """Entry point; a GatewayError, or a database that is away, becomes one line on stderr and exit status 1."""
     args = parser().parse_args(argv)
     try:
         return int(args.function(args) or 0)
@@ -267,6 +267,17 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
+    except Exception as error:
+        if not _is_of_the_database(error):
+            raise
+        print(f"vogate {args.command}: the database fails: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+
+
+def _is_of_the_database(error: Exception) -> bool:
+    """Whether the database is away or full; its other errors are bugs.  Not all sub-commands load Django."""
+    module = sys.modules.get("django.db")
+    return module is not None and isinstance(error, (module.OperationalError, module.InterfaceError))
 
 
 if __name__ == "__main__":
