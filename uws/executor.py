@@ -140,13 +140,16 @@ class LocalExecutor:
             # On another machine (a Celery worker's), or so young that it has left no record yet.
             request_stop(folder)
         else:
-            with contextlib.suppress(ProcessLookupError):
+            try:
                 pidfd = os.pidfd_open(pid)
-                try:
-                    if self._pid(folder) == pid:
-                        _terminate(pidfd)
-                finally:
-                    os.close(pidfd)
+            except OSError:  # it has ended, or this machine has none
+                request_stop(folder)
+                return
+            try:
+                if self._pid(folder) == pid:
+                    _terminate(pidfd)
+            finally:
+                os.close(pidfd)
 
     def clear(self, folder: Path) -> None:
         """Kill what a killed shepherd left: its orphans carry the attempt in their environment."""

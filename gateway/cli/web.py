@@ -17,16 +17,19 @@ STOP_SECONDS = 5
 def _end_with(master: int) -> None:
     """End this process when its master has: granian's processes would go on serving the port, with nobody to stop them."""
 
-    def watch(pidfd: int) -> None:
-        select.select([pidfd], [], [])
+    def watch() -> None:
+        try:
+            select.select([os.pidfd_open(master)], [], [])
+        except OSError:  # a container that does not let us
+            while os.getppid() == master:
+                time.sleep(1.0)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(STOP_SECONDS)
         os._exit(1)
 
-    pidfd = os.pidfd_open(master)
     if os.getppid() != master:
         os._exit(1)
-    threading.Thread(target=watch, args=(pidfd,), name="end-with-master", daemon=True).start()
+    threading.Thread(target=watch, name="end-with-master", daemon=True).start()
 
 
 def main(host: str, port: int, workers: int) -> None:
