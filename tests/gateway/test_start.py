@@ -117,3 +117,19 @@ def test_a_gateway_whose_database_lacks_tables_is_not_ready(monkeypatch) -> None
         "uws", MigrationLoader(connection).graph.leaf_nodes("uws")[0][1]
     )
     assert "1 migrations wait" in health._database()
+
+
+def test_a_home_is_prepared_by_one_process_at_a_time(tmp_path: Path) -> None:
+    """`vogate up` twice at once: the second waits, and finds all done."""
+    script = (
+        "import sys; from gateway.cli import up; up._archive = lambda data: None; import argparse\n"
+        "sys.exit(up.main(argparse.Namespace(no_serve=True, data='')))"
+    )
+    environment = os.environ | {"VOGATE_HOME": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+    started = [
+        subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0]
+    assert "".join(said).count("making the database's tables") == 1
