@@ -38,7 +38,7 @@ from gateway.vo.errors import (
 
 log = logging.getLogger("vogate.error")
 
-SPENT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
+SPENT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What a full disk, or too many open files or processes, make of a call that is right."""
 
 Handler = Callable[[HttpRequest], HttpResponse]
