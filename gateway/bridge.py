@@ -16,7 +16,8 @@ import logging
 import sys
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
@@ -39,6 +40,9 @@ LEAVE_LOOK = 0.02
 MAX_THREADS = 40
 PATIENT_CALLS = 28
 """Threads for requests that may wait long for their turn; the others stay free for those that need not."""
+ADDRESS_CALLS = 23
+"""The same for the requests of one address, so that others have a place, too; as many queries of one caller run and
+wait (`caller_queries` and `caller_waiting`), and the rest of its requests wait for a place instead of being refused."""
 SPOOL_BYTES = 1 << 20
 MAX_BODY_BYTES = 512 << 20
 FILE_BLOCK = 1 << 18
@@ -120,6 +124,28 @@ class _Watch:
             self._task.cancel()
 
 
+class _Places:
+    """Places of patient requests; who finds none waits outside, with no thread of his own."""
+
+    def __init__(self) -> None:
+        self._all = asyncio.Semaphore(PATIENT_CALLS)
+        self._shares: dict[str, asyncio.Semaphore] = {}
+        self._present: Counter[str] = Counter()
+
+    @contextlib.asynccontextmanager
+    async def one(self, address: str) -> AsyncIterator[None]:
+        """A place for a request from an address."""
+        share = self._shares.setdefault(address, asyncio.Semaphore(ADDRESS_CALLS))
+        self._present[address] += 1
+        try:
+            async with share, self._all:
+                yield
+        finally:
+            self._present[address] -= 1
+            if not self._present[address]:
+                del self._present[address], self._shares[address]
+
+
 class FileWrapper:
     """WSGI's file wrapper: a file in large blocks."""
 
@@ -177,15 +203,15 @@ class Bridge:
     wsgi
         Django's WSGI handler.
     patient
-        Whether a request, by its method and path, may wait long (for a query's turn, for another server): at most
-        PATIENT_CALLS of these are at work at once, so that they do not stand in the way of all others.
+        Whether a request, by its method and path, may wait long (for a query's turn, for another server): few of
+        these are at work at once, so that they do not stand in the way of all others.
     """
 
     def __init__(self, wsgi: Callable[..., Any], patient: Callable[[str, str], bool] | None = None) -> None:
         self.wsgi, self._patient = wsgi, patient
         self.threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="django")
         self._gate: asyncio.Semaphore | None = None
-        self._places: asyncio.Semaphore | None = None
+        self._places: _Places | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -284,8 +310,8 @@ class Bridge:
         if self._patient is None or not self._patient(environ["REQUEST_METHOD"], environ["PATH_INFO"]):
             return await self._gated(environ)
         if self._places is None:
-            self._places = asyncio.Semaphore(PATIENT_CALLS)
-        async with self._places:
+            self._places = _Places()
+        async with self._places.one(environ["REMOTE_ADDR"]):
             if environ["vogate.token"].gone:
                 raise _Left
             return await self._gated(environ)

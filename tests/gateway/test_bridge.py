@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from gateway.bridge import FAST_CALLS, MAX_THREADS, PATIENT_CALLS, Bridge, Token
+from gateway.bridge import ADDRESS_CALLS, FAST_CALLS, MAX_THREADS, PATIENT_CALLS, Bridge, Token, _Places
 from gateway.entrance import is_patient
 from tests.support.asgi import Client, run, scope
 
@@ -175,7 +175,7 @@ def test_a_body_that_the_disk_does_not_take_is_answered(monkeypatch):
 
 
 def test_those_who_wait_long_leave_threads_to_others():
-    """However many queries wait for their turn, a page or /healthz is answered at once."""
+    """However many queries wait for their turn, a page or /healthz is answered at once, and another address has its turn."""
     release, taken_up = threading.Event(), []
 
     def app(environ, start_response):
@@ -189,8 +189,14 @@ def test_those_who_wait_long_leave_threads_to_others():
         bridge = Bridge(app, is_patient)
         clients = [Client() for _ in range(3 * MAX_THREADS)]
         waiting = [asyncio.ensure_future(bridge(scope(path="/tap/sync"), c.receive, c.send)) for c in clients]
-        while len(taken_up) < PATIENT_CALLS:
+        while len(taken_up) < ADDRESS_CALLS:
             await asyncio.sleep(0.01)
+        other = Client()
+        others = {**scope(path="/tap/sync"), "client": ("127.0.0.2", 5)}
+        waiting.append(asyncio.ensure_future(bridge(others, other.receive, other.send)))
+        while len(taken_up) == ADDRESS_CALLS:
+            await asyncio.sleep(0.01)
+        clients.insert(0, other)
         quick = Client()
         await asyncio.wait_for(bridge(scope(path="/healthz"), quick.receive, quick.send), 10)
         clients[-1].left.set()  # whoever leaves before its turn is not taken up
@@ -203,6 +209,18 @@ def test_those_who_wait_long_leave_threads_to_others():
     assert quick.body == b"done"
     assert [client.body for client in clients] == [b"done"] * (len(clients) - 1) + [b""]
     assert len(taken_up) == len(clients) - 1
+
+
+def test_places_are_forgotten_with_the_last_request_of_an_address():
+    async def main():
+        places = _Places()
+        async with places.one("192.0.2.1"), places.one("192.0.2.1"), places.one("192.0.2.2"):
+            assert len(places._shares) == 2
+        return places
+
+    places = run(main())
+    assert (dict(places._shares), dict(places._present)) == ({}, {})
+    assert ADDRESS_CALLS < PATIENT_CALLS < MAX_THREADS
 
 
 def test_slow_requests_do_not_block_others():
