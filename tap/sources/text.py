@@ -8,7 +8,9 @@ from __future__ import annotations
 import csv
 import gzip
 import re
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -135,8 +137,8 @@ def _arrow(kind: str) -> pa.DataType:
         return connection.sql(f"SELECT CAST(NULL AS {kind}) AS c").to_arrow_table().schema.field(0).type
 
 
-def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """The YAML header of an ECSV file and how many lines it has."""
+def _header(path: Path) -> tuple[dict[str, Any], int, bool]:
+    """The YAML header of an ECSV file, how many lines it has, and whether there are double quotes in it."""
     lines = []
     with _open(path) as file:
         for line in file:
@@ -146,7 +148,21 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
     found = yaml.load("".join(lines[1:]), Loader=_Loader)
     if not isinstance(found, dict) or not isinstance(found.get("datatype"), list):
         raise UsageError("its ECSV header does not describe columns.")
-    return found, len(lines)
+    return found, len(lines), any('"' in line for line in lines)
+
+
+def _bare_batches(path: Path, skip: int, sql: Callable[[Path, int], str]) -> Iterator[pa.RecordBatch]:
+    """The rows of an ECSV file by way of a copy without its header.
+
+    DuckDB reads quotes in the lines that it skips, too: one in a unit or a description would hide the rows.
+    """
+    with tempfile.TemporaryDirectory(prefix="vogate-ecsv-") as folder:
+        bare = Path(folder) / "rows.csv"
+        with _open(path) as file, bare.open("w", encoding="utf-8") as out:
+            for _ in range(skip):
+                file.readline()
+            shutil.copyfileobj(file, out, 1 << 20)
+        yield from _batches(sql(bare, 0))
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -169,7 +185,7 @@ _Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
 
 
 def _ecsv(path: Path) -> Source:
-    header, skip = _header(path)
+    header, skip, quotes = _header(path)
     columns, picked, types = [], [], []
     for item in header["datatype"]:
         name, kind = str(item["name"]), str(item["datatype"])
@@ -196,10 +212,16 @@ def _ecsv(path: Path) -> Source:
             )
         )
     delimiter = str(header.get("delimiter", " "))
-    sql = (
-        f"SELECT {', '.join(picked)} FROM read_csv({_literal(str(path))}, delim={_literal(delimiter)}, "
-        f"skip={skip}, header=true, quote='\"', escape='\"', nullstr='', allow_quoted_nulls=true, "
-        f"columns={{{', '.join(types)}}}, auto_detect=false)"
-    )
+
+    def sql(path: Path, skip: int) -> str:
+        return (
+            f"SELECT {', '.join(picked)} FROM read_csv({_literal(str(path))}, delim={_literal(delimiter)}, "
+            f"skip={skip}, header=true, quote='\"', escape='\"', nullstr='', allow_quoted_nulls=true, "
+            f"columns={{{', '.join(types)}}}, auto_detect=false)"
+        )
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        return _bare_batches(path, skip, sql) if quotes else _batches(sql(path, skip))
+
     meta = _mapping(header.get("meta"))
-    return Source(tuple(columns), lambda: _batches(sql), description=str(meta.get("description", "") or ""))
+    return Source(tuple(columns), batches, description=str(meta.get("description", "") or ""))

@@ -113,6 +113,18 @@ def test_values_units_and_positions_come_through_every_format(
         assert got == (pytest.approx(expected, rel=1e-6) if column == "mag" else expected), column
 
 
+def test_quotes_in_the_header_of_ecsv_hide_no_rows(empty_archive: Path, tmp_path: Path) -> None:
+    """astropy puts double quotes round names with blanks, and round all that is not ASCII."""
+    table = Table({"My Col": ["a", "b c"], 'a"b': [1, 2], "gr\u00f6\u00dfe": [0.5, 1.5]})
+    table["My Col"].description = "\u00c5ngstr\u00f6m, 'quoted': \"so\""
+    write(table, tmp_path / "a.ecsv")
+    assert run("publish", tmp_path / "a.ecsv", "--schema", "test") == 0
+    columns, rows = service.fetch('SELECT * FROM test.a ORDER BY "a""b"', ANONYMOUS)
+    assert [column.name for column in columns] == table.colnames
+    assert columns[0].description == table["My Col"].description
+    assert [list(row.values()) for row in rows.to_pylist()] == [["a", 1, 0.5], ["b c", 2, 1.5]]
+
+
 def test_positions_are_indexed(empty_archive: Path, tmp_path: Path, stars: Table) -> None:
     run("publish", write(stars, tmp_path / "a.fits"), "--schema", "test")
     assert archive.current().table("test", "a").columns[1].indexed
