@@ -17,10 +17,10 @@ from typing import IO, Any
 
 import duckdb
 import pyarrow as pa
-import yaml
 
 from gateway.vo.errors import UsageError
 from tap.arrowtypes import column_of
+from tap.sources import astropy_yaml
 from tap.sources.base import ROWS, Source, numbered
 
 ECSV = "%ECSV"
@@ -145,8 +145,8 @@ def _header(path: Path) -> tuple[dict[str, Any], int, bool]:
             if not line.startswith("#"):
                 break
             lines.append(line[2:] if line.startswith("# ") else line[1:])
-    found = yaml.load("".join(lines[1:]), Loader=_Loader)
-    if not isinstance(found, dict) or not isinstance(found.get("datatype"), list):
+    found = astropy_yaml.loaded("".join(lines[1:]))
+    if not found:
         raise UsageError("its ECSV header does not describe columns.")
     return found, len(lines), any('"' in line for line in lines)
 
@@ -163,25 +163,6 @@ def _bare_batches(path: Path, skip: int, sql: Callable[[Path, int], str]) -> Ite
                 file.readline()
             shutil.copyfileobj(file, out, 1 << 20)
         yield from _batches(sql(bare, 0))
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    """A mapping, which ECSV may write as ordered pairs; empty for anything else."""
-    if isinstance(value, list):
-        value = dict(pair for pair in value if isinstance(pair, tuple) and len(pair) == 2)
-    return value if isinstance(value, dict) else {}
-
-
-def _texts(meta: dict[str, Any]) -> dict[str, Any]:
-    """UCD, utype and xtype, where a column's meta has them."""
-    return {key: str(meta[key]) for key in ("ucd", "utype", "xtype") if meta.get(key)}
-
-
-class _Loader(yaml.SafeLoader):
-    """A safe loader that reads tags it does not know (of Python objects) as plain text or nothing."""
-
-
-_Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
 
 
 def _ecsv(path: Path) -> Source:
@@ -202,15 +183,7 @@ def _ecsv(path: Path) -> Source:
             picked.append(f'"{_double(name)}"')
             column = column_of(name, _arrow(stored))
         types.append(f"{_literal(name)}: {_literal(stored)}")
-        meta = _mapping(item.get("meta"))
-        columns.append(
-            replace(
-                column,
-                unit=str(item.get("unit", "") or ""),
-                description=str(item.get("description", "") or "").strip(),
-                **_texts(meta),
-            )
-        )
+        columns.append(replace(column, **astropy_yaml.texts(item)))
     delimiter = str(header.get("delimiter", " "))
 
     def sql(path: Path, skip: int) -> str:
@@ -223,5 +196,4 @@ def _ecsv(path: Path) -> Source:
     def batches() -> Iterator[pa.RecordBatch]:
         return _bare_batches(path, skip, sql) if quotes else _batches(sql(path, skip))
 
-    meta = _mapping(header.get("meta"))
-    return Source(tuple(columns), batches, description=str(meta.get("description", "") or ""))
+    return Source(tuple(columns), batches, description=astropy_yaml.description(header))

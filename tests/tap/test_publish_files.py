@@ -125,6 +125,27 @@ def test_quotes_in_the_header_of_ecsv_hide_no_rows(empty_archive: Path, tmp_path
     assert [list(row.values()) for row in rows.to_pylist()] == [["a", 1, 0.5], ["b c", 2, 1.5]]
 
 
+def test_what_is_masked_in_a_parquet_file_of_astropy_is_missing(
+    empty_archive: Path, tmp_path: Path, stars: Table
+) -> None:
+    """astropy writes the values under the mask, and the mask as a column of its own; units in a YAML of the footer."""
+    stars.write(tmp_path / "a.parquet")
+    assert any(name.endswith(".mask") for name in pq.read_schema(tmp_path / "a.parquet").names)
+    assert run("publish", tmp_path / "a.parquet", "--schema", "test") == 0
+    table = archive.current().table("test", "a")
+    assert [column.name for column in table.columns] == stars.colnames
+    mag = table.columns[stars.colnames.index("mag")]
+    assert (mag.unit, mag.description, mag.ucd) == ("mag", "Brightness", "phot.mag")
+    found = rows("test.a", "*")
+    for name in stars.colnames:
+        mask = np.ma.getmaskarray(stars[name].data)
+        order = np.argsort(stars["id"])
+        assert [
+            value is None
+            for _, value in sorted(zip(found["id"], found[name], strict=True), key=lambda p: p[0])
+        ] == (mask[order].tolist()), name
+
+
 def test_positions_are_indexed(empty_archive: Path, tmp_path: Path, stars: Table) -> None:
     run("publish", write(stars, tmp_path / "a.fits"), "--schema", "test")
     assert archive.current().table("test", "a").columns[1].indexed
