@@ -78,7 +78,7 @@ def _find(condition: ir.Expr, asking: set[str], asked: list[ir.Source]) -> Match
     tables = {item.alias: item for item in asked if _is_plain(item)}
     for term in terms:
         radius = constant(term.radius) if isinstance(term, ir.Within) else None
-        if not isinstance(term, ir.Within) or radius is None or not 0 < radius <= reach.LARGEST:
+        if not isinstance(term, ir.Within) or radius is None or not 0 <= radius <= reach.LARGEST:
             continue
         for there, here in ((term.a, term.b), (term.b, term.a)):
             index = ir.position_of(here.lon, here.lat)

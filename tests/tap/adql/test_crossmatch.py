@@ -82,6 +82,20 @@ def test_a_table_matches_itself(archive):
     assert expected > len(stars)
 
 
+def test_the_radius_of_an_integer_division_is_zero_and_not_slow(archive):
+    """`5/3600`, which many a beginner writes, is 0: what is at the same place, by way of cells like any other radius."""
+    count = len(archive.tables["stars"])
+    for operator, expected in (("<=", count), ("<", 0)):
+        condition = f"DISTANCE(a.ra, a.dec, b.ra, b.dec) {operator} 5/3600"
+        compiled = archive.compile(
+            f"SELECT a.id, b.id FROM survey.stars AS a JOIN survey.stars AS b ON {condition}"
+        )
+        assert archive.matches_by_cells(compiled)
+        rows = archive.run(compiled)
+        assert len(rows) == expected
+        assert all(a == b for a, b in rows)
+
+
 def test_conditions_that_are_not_certain_are_left_alone(archive):
     for condition in (
         "DISTANCE(ra, dec, s_ra, s_dec) < 0.1 OR id = 3",
