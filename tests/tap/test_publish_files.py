@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import threading
 import warnings
 from pathlib import Path
@@ -123,6 +124,36 @@ def test_quotes_in_the_header_of_ecsv_hide_no_rows(empty_archive: Path, tmp_path
     assert [column.name for column in columns] == table.colnames
     assert columns[0].description == table["My Col"].description
     assert [list(row.values()) for row in rows.to_pylist()] == [["a", 1, 0.5], ["b c", 2, 1.5]]
+
+
+def votable_of(*moments: str) -> bytes:
+    cells = "".join(f"<TR><TD>{moment}</TD></TR>" for moment in moments)
+    field = '<FIELD name="t" datatype="char" arraysize="*" xtype="timestamp"/>'
+    return (
+        f'<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>{field}'
+        f"<DATA><TABLEDATA>{cells}</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    ).encode()
+
+
+def test_empty_timestamps_are_missing_and_no_query_fails_of_them(empty_archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.vot").write_bytes(votable_of("2020-01-02", "", " 2020-01-01T12:00:00.5Z ", " "))
+    assert run("publish", tmp_path / "a.vot", "--schema", "test") == 0
+    assert rows("test.a WHERE t IS NOT NULL ORDER BY t", "t") == {
+        "t": ["2020-01-01T12:00:00.5Z", "2020-01-02"]
+    }
+    assert rows("test.a WHERE t > '2020-01-01T13:00:00'", "COUNT(*) AS n") == {"n": [1]}
+
+
+@pytest.mark.parametrize("moment", ["2020-13-45", "yesterday", "2020-01-01T12", "2020-01-01T12:00:00+01:00"])
+def test_what_is_no_timestamp_is_refused_unless_it_is_said_to_be_text(
+    empty_archive: Path, tmp_path: Path, moment: str
+) -> None:
+    (tmp_path / "a.vot").write_bytes(votable_of("2020-01-02", moment))
+    with pytest.raises(GatewayError, match=re.escape(f"'{moment}' is no timestamp")):
+        run("publish", tmp_path / "a.vot", "--schema", "test")
+    (tmp_path / "a.yaml").write_text("columns: {t: {xtype: ''}}")
+    assert run("publish", tmp_path / "a.vot", "--schema", "test") == 0
+    assert sorted(map(str, rows("test.a", "t")["t"])) == sorted(["2020-01-02", moment])
 
 
 def test_what_is_masked_in_a_parquet_file_of_astropy_is_missing(
