@@ -125,9 +125,10 @@ def _prepared(item: Load, progress: Progress | None) -> Iterator[pa.RecordBatch]
             try:
                 rows = spatial.add_columns(rows, table)
             except ValueError as error:
+                what = "region" if isinstance(error, spatial.RegionError) else "position"
                 raise UsageError(
                     f"{error} (after row {count}).",
-                    hint="Say `position: none` in the YAML to publish it as it is.",
+                    hint=f"Say `{what}: none` in the YAML to publish it as it is.",
                 ) from None
             count += batch.num_rows
             yield from rows.combine_chunks().to_batches()

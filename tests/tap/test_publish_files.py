@@ -126,6 +126,35 @@ def test_quotes_in_the_header_of_ecsv_hide_no_rows(empty_archive: Path, tmp_path
     assert [list(row.values()) for row in rows.to_pylist()] == [["a", 1, 0.5], ["b c", 2, 1.5]]
 
 
+@pytest.mark.parametrize("notes", ["", "region: s_region"])
+def test_regions_are_geometries_that_queries_take(empty_archive: Path, tmp_path: Path, notes: str) -> None:
+    (tmp_path / "a.csv").write_text("n,s_region\n1,Circle ICRS 10 20 1\n2,Polygon 50 0 52 0 52 2 50 2\n3,\n")
+    (tmp_path / "a.yaml").write_text(notes)
+    assert run("publish", tmp_path / "a.csv", "--schema", "test") == 0
+    assert archive.current().table("test", "a").region == "s_region"
+    assert rows("test.a WHERE 1 = CONTAINS(POINT(10.5, 20), s_region)", "n, AREA(s_region) AS a") == {
+        "n": [1],
+        "a": [pytest.approx(3.1415, abs=1e-3)],
+    }
+    assert rows("test.a WHERE 1 = INTERSECTS(s_region, CIRCLE(53, 1, 1.1))", "n") == {"n": [2]}
+
+
+def test_regions_of_arrays_are_geometries_and_may_be_none(empty_archive: Path, tmp_path: Path) -> None:
+    table = pa.table(
+        {"n": [1, 2], "corners": [[50.0, 0, 52, 0, 52, 2], [1.0, 1, 2, 1, 2, 2]], "s_region": ["N", "S"]}
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(GatewayError, match="s_region") as refused:
+        run("publish", tmp_path / "a.parquet", "--schema", "test")
+    assert "region: none" in str(refused.value.hint)
+    (tmp_path / "a.yaml").write_text("region: corners")
+    assert run("publish", tmp_path / "a.parquet", "--schema", "test") == 0
+    assert rows("test.a WHERE 1 = CONTAINS(POINT(51.5, 1), corners)", "n") == {"n": [1]}
+    (tmp_path / "a.yaml").write_text("region: none")
+    assert run("publish", tmp_path / "a.parquet", "--schema", "test") == 0
+    assert rows("test.a WHERE s_region = 'N'", "n") == {"n": [1]}
+
+
 def votable_of(*moments: str) -> bytes:
     cells = "".join(f"<TR><TD>{moment}</TD></TR>" for moment in moments)
     field = '<FIELD name="t" datatype="char" arraysize="*" xtype="timestamp"/>'
