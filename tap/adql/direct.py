@@ -15,7 +15,7 @@ from tap.adql import cover, geometry, ir, moc, reach
 from tap.adql.catalogue import UPLOAD_SCHEMA
 from tap.adql.folding import constant
 from tap.adql.ir import Kind
-from tap.adql.shapes import Shape, ShapeKind, lon_lat, unit_vector
+from tap.adql.shapes import Shape, ShapeKind, cone_limit, lon_lat, unit_vector
 from tap.copies.plan import Comparison, Cone, Inside, Item, Known, Match, Plan, Test
 
 Copies = Mapping[tuple[str, str], str]
@@ -162,13 +162,10 @@ def _within(term: ir.Within, table: ir.TableSource) -> tuple[ir.PositionIndex, R
 
 def _cone(centre: tuple[float, float], radius: float, strict: bool) -> list[Test]:
     """The exact test of a circle; none where it is the whole sky."""
-    lon, lat = centre
-    if radius > 90:
-        if radius >= 180:
-            return []
-        opposite = (lon + 180.0) % 360.0
-        return [Cone(opposite, -lat, math.sin(math.radians(180.0 - radius) / 2) ** 2, strict, beyond=True)]
-    return [Cone(lon, lat, math.sin(math.radians(radius) / 2) ** 2, strict)]
+    if radius >= 180:
+        return []
+    lon, lat, limit, beyond = cone_limit(*centre, radius)
+    return [Cone(lon, lat, limit, strict, beyond)]
 
 
 def _index(point: ir.Point, table: ir.TableSource) -> ir.PositionIndex | None:

@@ -104,6 +104,24 @@ def separation(a: Vector, b: Vector) -> float:
     return math.atan2(math.hypot(*cross), a[0] * b[0] + a[1] * b[1] + a[2] * b[2])
 
 
+def cone_limit(lon: float, lat: float, radius: float) -> tuple[float, float, float, bool]:
+    """How positions within `radius` (0 to 180 degrees, 180 left out) of a centre are told.
+
+    Returns
+    -------
+    lon, lat
+        The point from which to measure.  Far from a centre the sine of half the angle is flat, so wide cones are
+        measured from the opposite point.
+    limit
+        Square of the sine of half the distance at the cone's edge.
+    beyond
+        Whether the cone is what is farther than that, not nearer.
+    """
+    if radius > 90:
+        return (lon + 180.0) % 360.0, -lat, math.sin(math.radians(180.0 - radius) / 2) ** 2, True
+    return lon, lat, math.sin(math.radians(radius) / 2) ** 2, False
+
+
 def point(lon: float, lat: float) -> Shape:
     return Shape(ShapeKind.POINT, unit_vector(lon, lat), 0.0)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tap.adql import cover, geometry, ir, moc, moc_duckdb
 from tap.adql.folding import constant
 from tap.adql.ir import Expr, Kind
-from tap.adql.shapes import Shape, ShapeKind, lon_lat, unit_vector
+from tap.adql.shapes import Shape, ShapeKind, cone_limit, lon_lat, unit_vector
 
 if TYPE_CHECKING:
     from tap.adql.duckdb import Emitter
@@ -226,17 +226,12 @@ def in_cone(
     """Whether a position is within `radius` degrees of a constant centre."""
     if radius < 0:
         return "false"
-    less, more = ("<", ">") if strict else ("<=", ">=")
-    if radius > 90:
-        # Far from the centre the sine of the half-angle is flat: measure from the opposite point.
-        opposite = ((centre[0] + 180.0) % 360.0, -centre[1])
-        if radius >= 180:
-            return f"({lon} + {lat} IS NOT NULL)"
-        limit, less, centre = math.sin(math.radians(180.0 - radius) / 2) ** 2, more, opposite
-    else:
-        limit = math.sin(math.radians(radius) / 2) ** 2
-    x, y, cosine = (emitter.placed(float(v)) for v in (*centre, math.cos(math.radians(centre[1]))))
-    return f"{_haversine(lon, lat, x, y, cosine)} {less} {emitter.placed(limit)}"
+    if radius >= 180:
+        return f"({lon} + {lat} IS NOT NULL)"
+    x, y, limit, beyond = cone_limit(*centre, radius)
+    test = ("<", ">")[beyond] + "=" * (not strict)
+    at_x, at_y, cosine = (emitter.placed(float(v)) for v in (x, y, math.cos(math.radians(y))))
+    return f"{_haversine(lon, lat, at_x, at_y, cosine)} {test} {emitter.placed(limit)}"
 
 
 def within(emitter: Emitter, expr: ir.Within) -> str:
