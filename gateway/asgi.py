@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import threading
+from importlib import import_module
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 
@@ -31,8 +32,8 @@ def _get_ready() -> None:
 
 
 _whole = get_wsgi_application()
-_entrance = import_string("gateway.entrance.Entrance")  # imports models, which need Django's set-up
-application = Bridge(_entrance(_whole))
+_entrance = import_module("gateway.entrance")  # imports models, which need Django's set-up
+application = Bridge(_entrance.Entrance(_whole), _entrance.is_patient)
 
 sys.setswitchinterval(SWITCH_SECONDS)
 gc.set_threshold(20_000, 20, 20)

@@ -11,11 +11,13 @@ Under `request.META["vogate.token"]` a view finds a :class:`Token`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
@@ -36,10 +38,26 @@ PATIENCE = 0.05
 LEAVE_LOOK = 0.02
 """Seconds until somebody looks whether the client has left: most requests have been answered before."""
 MAX_THREADS = 40
+PATIENT_CALLS = 28
+"""Threads for requests that may wait long for their turn; the others stay free for those that need not."""
+ADDRESS_CALLS = 23
+"""The same for the requests of one address, so that others have a place, too; as many queries of one caller run and
+wait (`caller_queries` and `caller_waiting`), and the rest of its requests wait for a place instead of being refused."""
 SPOOL_BYTES = 1 << 20
 MAX_BODY_BYTES = 512 << 20
 FILE_BLOCK = 1 << 18
 _END = object()
+
+
+class _Left(Exception):
+    """The client has left before its request was taken up."""
+
+
+class _NotTaken(Exception):
+    """A request's body is refused: with a status, and why."""
+
+    def __init__(self, status: int, text: bytes) -> None:
+        self.status, self.text = status, text
 
 
 class Token:
@@ -106,6 +124,28 @@ class _Watch:
             self._task.cancel()
 
 
+class _Places:
+    """Places of patient requests; who finds none waits outside, with no thread of his own."""
+
+    def __init__(self) -> None:
+        self._all = asyncio.Semaphore(PATIENT_CALLS)
+        self._shares: dict[str, asyncio.Semaphore] = {}
+        self._present: Counter[str] = Counter()
+
+    @contextlib.asynccontextmanager
+    async def one(self, address: str) -> AsyncIterator[None]:
+        """A place for a request from an address."""
+        share = self._shares.setdefault(address, asyncio.Semaphore(ADDRESS_CALLS))
+        self._present[address] += 1
+        try:
+            async with share, self._all:
+                yield
+        finally:
+            self._present[address] -= 1
+            if not self._present[address]:
+                del self._present[address], self._shares[address]
+
+
 class FileWrapper:
     """WSGI's file wrapper: a file in large blocks."""
 
@@ -162,22 +202,30 @@ class Bridge:
     ----------
     wsgi
         Django's WSGI handler.
+    patient
+        Whether a request, by its method and path, may wait long (for a query's turn, for another server): few of
+        these are at work at once, so that they do not stand in the way of all others.
     """
 
-    def __init__(self, wsgi: Callable[..., Any]) -> None:
-        self.wsgi = wsgi
+    def __init__(self, wsgi: Callable[..., Any], patient: Callable[[str, str], bool] | None = None) -> None:
+        self.wsgi, self._patient = wsgi, patient
         self.threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="django")
         self._gate: asyncio.Semaphore | None = None
+        self._places: _Places | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as body:
+            body = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115 (closing it may fail)
+            try:
                 if await self._spool(receive, body):
                     await self._respond(scope, body, receive, send)
-                else:
-                    await self._plain(send, 413, b"The request's body is too large.\n")
+            except _NotTaken as refusal:
+                await self._plain(send, refusal.status, refusal.text)
+            finally:
+                with contextlib.suppress(OSError):  # what a full disk did not take
+                    body.close()
 
     @staticmethod
     async def _lifespan(receive: Receive, send: Send) -> None:
@@ -195,20 +243,29 @@ class Bridge:
 
     @staticmethod
     async def _spool(receive: Receive, body: IO[bytes]) -> bool:
-        """Take in the whole body; False if it is larger than accepted."""
+        """Take in the whole body; False if the client leaves before it has sent all of it.
+
+        Half a request must not be carried out: it may be valid by itself, and mean something else.
+        """
         size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                break
-            block = message.get("body", b"")
-            size += len(block)
-            if size > MAX_BODY_BYTES:
-                return False
-            body.write(block)
-            if not message.get("more_body"):
-                break
-        body.seek(0)
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return False
+                block = message.get("body", b"")
+                size += len(block)
+                if size > MAX_BODY_BYTES:
+                    raise _NotTaken(413, b"The request's body is too large.\n")
+                body.write(block)
+                if not message.get("more_body"):
+                    break
+            body.seek(0)
+        except OSError as error:
+            log.error("a request's body of %d bytes or more cannot be kept: %s", size, error)
+            raise _NotTaken(
+                503, b"The request's body cannot be kept now. Tell the operators, or try later.\n"
+            ) from error
         return True
 
     async def _respond(self, scope: Message, body: IO[bytes], receive: Receive, send: Send) -> None:
@@ -224,6 +281,8 @@ class Bridge:
                 status, headers, response = late
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await self._send_body(response, scope["method"] == "HEAD", token, send)
+        except _Left:
+            return
         finally:
             watch.end()
             if hasattr(response, "close"):
@@ -247,6 +306,17 @@ class Bridge:
         return await asyncio.get_running_loop().run_in_executor(self.threads, call, *arguments)
 
     async def _call(self, environ: dict[str, Any]) -> Answer:
+        """Run Django up to the response's head; a patient request when there is a place for one."""
+        if self._patient is None or not self._patient(environ["REQUEST_METHOD"], environ["PATH_INFO"]):
+            return await self._gated(environ)
+        if self._places is None:
+            self._places = _Places()
+        async with self._places.one(environ["REMOTE_ADDR"]):
+            if environ["vogate.token"].gone:
+                raise _Left
+            return await self._gated(environ)
+
+    async def _gated(self, environ: dict[str, Any]) -> Answer:
         """Run Django up to the response's head, at most FAST_CALLS fast ones at a time."""
         if self._gate is None:
             self._gate = asyncio.Semaphore(FAST_CALLS)

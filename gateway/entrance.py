@@ -6,6 +6,7 @@ gateway's own part of a small query.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,6 +24,13 @@ from gateway.vo.middleware import ErrorMiddleware, HeadersMiddleware
 
 PATHS = ("/tap/sync", "/tap/async", "/scs", "/uws")
 """What is served without sessions; no view below them looks for one."""
+
+_PATIENT = re.compile(r"/(tap/sync|scs|search|results|uws/[^/]+/sync|api/v1/(observations|searches))(/|$)")
+
+
+def is_patient(method: str, path: str) -> bool:
+    """Whether a request may have to wait: for a query's turn, a tool's end, or a server that it names inputs of."""
+    return _PATIENT.match(path) is not None or (method == "POST" and path.startswith("/uws/"))
 
 
 class StrangerMiddleware(CallerMiddleware):

@@ -6,6 +6,7 @@ import shutil
 
 from django.conf import settings
 from django.db import Error, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from tap import archive, postgres_manifest
@@ -18,13 +19,30 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain")
 
 
+_complete = False
+"""Whether the database has been seen with all of its tables: code and database of a process do not go apart later."""
+
+
+def waiting_migrations() -> int:
+    """How many changes of its tables the database lacks; django.db.Error if it does not answer."""
+    global _complete
+    if not _complete:
+        executor = MigrationExecutor(connection)
+        waiting = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+        if waiting:
+            return waiting
+        _complete = True
+    return 0
+
+
 def _database() -> str:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
+        waiting = waiting_migrations()
     except Error:
         return "the database does not answer"
-    return ""
+    return f"{waiting} migrations wait: python manage.py migrate" if waiting else ""
 
 
 def _archive() -> str:

@@ -9,21 +9,49 @@ TAP_QUERY_DATABASE_URL  the same database as a user who may read alone (docs/ope
 VOGATE_BASE_URL   public URL of the service, if it is not what requests say (behind a proxy)
 VOGATE_DEBUG      1 for Django's debug pages (never in production)
 BEHIND_PROXY      number of our own proxies (usually 1) whose X-Forwarded-* headers are believed
-EMAIL_URL         smtp://user:password@host:port; without it mail is printed on the console
+EMAIL_URL         smtp://user:password@host:port, or smtp+tls://; without it mail is printed on the console
+VOGATE_LOG        DEBUG, INFO, WARNING or ERROR; VOGATE_LOG_FORMAT=json for JSON lines
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import secrets
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from gateway.site import SiteError, load_site, resolve_site_folder
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VOGATE_HOME = Path(os.environ.get("VOGATE_HOME", BASE_DIR / "var")).resolve()
-VOGATE_HOME.mkdir(parents=True, exist_ok=True)
+
+
+def _home() -> Path:
+    """The folder of the state: nobody else's business where we make it."""
+    path = Path(os.environ.get("VOGATE_HOME") or BASE_DIR / "var").resolve()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise SiteError(f"VOGATE_HOME: {path} cannot be made: {error.strerror}.") from None
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise SiteError(f"VOGATE_HOME: this user may not write to {path}.")
+    return path
+
+
+def _address(name: str) -> SplitResult | None:
+    """The URL in an environment variable, None where there is none; what is wrong is said without the password."""
+    url = os.environ.get(name, "")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise SiteError(f"{name} is no URL: {error}.") from None
+    return parts if url else None
+
+
+VOGATE_HOME = _home()
 SITE = load_site(resolve_site_folder(os.environ.get("SITE", "demo"), BASE_DIR))
 VOGATE_BASE_URL = os.environ.get("VOGATE_BASE_URL", "").rstrip("/")
 VOGATE_ARCHIVE = VOGATE_HOME / "archive"
@@ -34,16 +62,26 @@ VOGATE_DATA = VOGATE_HOME / "data"
 def _secret_key() -> str:
     """The key kept in the home (0600), made at the first start."""
     path = VOGATE_HOME / "secret-key"
+    if not path.exists():
+        draft = VOGATE_HOME / f".secret-key-{secrets.token_hex(8)}"
+        try:
+            # Whole or not at all: other processes of the gateway may be starting, too.
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+                out.write(secrets.token_urlsafe(48))
+                out.flush()
+                os.fsync(out.fileno())
+            with contextlib.suppress(FileExistsError):  # another process was first
+                os.link(draft, path)
+        except OSError as error:
+            raise SiteError(f"{path} cannot be written: {error.strerror}.") from None
+        finally:
+            draft.unlink(missing_ok=True)
     try:
-        return path.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        pass
-    key = secrets.token_urlsafe(48)
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            out.write(key)
-    except FileExistsError:  # another process was first
-        return path.read_text(encoding="ascii").strip()
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SiteError(f"{path} cannot be read: {getattr(error, 'strerror', error)}.") from None
+    if not key:
+        raise SiteError(f"{path} is empty: restore it, or remove it, which signs everybody out.")
     return key
 
 
@@ -51,11 +89,11 @@ SECRET_KEY = os.environ.get("VOGATE_SECRET_KEY") or _secret_key()
 DEBUG = os.environ.get("VOGATE_DEBUG") == "1"
 ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "*").split(",")
 CSRF_TRUSTED_ORIGINS = [VOGATE_BASE_URL] if VOGATE_BASE_URL else []
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if os.environ.get("BEHIND_PROXY") else None
-USE_X_FORWARDED_HOST = bool(os.environ.get("BEHIND_PROXY"))
-# How many proxies of ours stand before us; only then does X-Forwarded-For count.
+# How many proxies of ours stand before us; only then do X-Forwarded-* headers count.
 _proxies = os.environ.get("BEHIND_PROXY", "")
 VOGATE_PROXIES = int(_proxies) if _proxies.isdecimal() else int(bool(_proxies))
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if VOGATE_PROXIES else None
+USE_X_FORWARDED_HOST = bool(VOGATE_PROXIES)
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -112,8 +150,8 @@ TEMPLATES = [
 
 
 def _database() -> dict[str, object]:
-    url = os.environ.get("DATABASE_URL", "")
-    if not url:
+    parts = _address("DATABASE_URL")
+    if parts is None:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": VOGATE_HOME / "gateway.sqlite3",
@@ -124,7 +162,8 @@ def _database() -> dict[str, object]:
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
             },
         }
-    parts = urlsplit(url)
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise SiteError(f"DATABASE_URL begins with {parts.scheme}:, and not with postgresql://.")
     options = dict(parse_qsl(parts.query))  # host=/run/postgresql, sslmode=require, ...
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -181,8 +220,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-if os.environ.get("EMAIL_URL"):
-    _mail = urlsplit(os.environ["EMAIL_URL"])
+if _mail := _address("EMAIL_URL"):
     EMAIL_HOST, EMAIL_PORT = _mail.hostname or "localhost", _mail.port or 25
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
     EMAIL_USE_TLS = _mail.scheme == "smtp+tls"
@@ -204,6 +242,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 SESSION_COOKIE_AGE = 30 * 86400
 SESSION_COOKIE_SAMESITE = "Lax"
+# Where the public address is https, no browser sends who it is in clear.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = VOGATE_BASE_URL.startswith("https:")
 FILE_UPLOAD_TEMP_DIR = None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
@@ -251,6 +291,9 @@ VOGATE_ERROR_RENDERERS = [
     ("/", VOGATE_ERROR_PAGE),
 ]
 
+VOGATE_LOG = os.environ.get("VOGATE_LOG", "").upper()
+if VOGATE_LOG and VOGATE_LOG not in logging.getLevelNamesMapping():
+    raise SiteError(f"VOGATE_LOG={VOGATE_LOG}: it is DEBUG, INFO, WARNING or ERROR.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -266,9 +309,9 @@ LOGGING = {
             "filters": ["job"],
         }
     },
-    "root": {"handlers": ["console"], "level": os.environ.get("VOGATE_LOG", "WARNING")},
+    "root": {"handlers": ["console"], "level": VOGATE_LOG or "WARNING"},
     "loggers": {
-        "vogate": {"level": os.environ.get("VOGATE_LOG", "INFO")},
+        "vogate": {"level": VOGATE_LOG or "INFO"},
         # The gateway's own error middleware logs what matters; a 404 is no warning.
         "django.request": {"level": "ERROR"},
     },

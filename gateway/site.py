@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gateway import site_check
+from gateway.site_check import SiteError
 from gateway.vo import vosi
 
-
-class SiteError(ValueError):
-    """The site folder or its `site.toml` cannot be used; the message says what to change."""
+__all__ = ["Downtime", "JobLimits", "Site", "SiteError", "load_site", "resolve_site_folder"]
 
 
 @dataclass(frozen=True)
@@ -98,35 +98,38 @@ def load_site(folder: Path) -> Site:
     Raises
     ------
     SiteError
-        If the file is missing, is not TOML, or has a value of the wrong kind.
+        If the file is missing, is not TOML, or has a key that is not known or a value of the wrong kind.
     """
     path = folder / "site.toml"
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        raw = tomllib.loads(text)
     except FileNotFoundError:
         raise SiteError(f"{path} does not exist; SITE must name a folder with a site.toml") from None
     except tomllib.TOMLDecodeError as error:
         raise SiteError(f"{path}: {error}") from None
+    except UnicodeDecodeError as error:
+        raise SiteError(f"{path} is not UTF-8, as TOML has to be ({error.reason} {error.start})") from None
+    except OSError as error:
+        raise SiteError(f"{path} cannot be read: {error.strerror}") from None
+    site_check.check(raw, text, path)
     site = raw.get("site", {})
     limits = raw.get("limits", {})
-    try:
-        return Site(
-            folder=folder,
-            name=str(site.get("name", folder.name)),
-            title=str(site.get("title", "vogate")),
-            tagline=str(site.get("tagline", "")),
-            authority=str(site.get("authority", "vogate.invalid")),
-            publisher=str(site.get("publisher", site.get("title", "vogate"))),
-            contact=str(site.get("contact", "")),
-            notice=os.environ.get("VOGATE_NOTICE", str(site.get("notice", ""))),
-            anonymous=JobLimits(**limits.get("anonymous", {})),
-            signed_in=JobLimits(**limits.get("signed_in", {})),
-            query=dict(raw.get("query", {})),
-            raw=raw,
-            downtimes=_downtimes(raw.get("downtimes", []), path),
-        )
-    except TypeError as error:
-        raise SiteError(f"{path}: in [limits]: {error}") from None
+    return Site(
+        folder=folder,
+        name=str(site.get("name", folder.name)),
+        title=str(site.get("title", "vogate")),
+        tagline=str(site.get("tagline", "")),
+        authority=str(site.get("authority", "vogate.invalid")),
+        publisher=str(site.get("publisher", site.get("title", "vogate"))),
+        contact=str(site.get("contact", "")),
+        notice=os.environ.get("VOGATE_NOTICE", str(site.get("notice", ""))),
+        anonymous=JobLimits(**limits.get("anonymous", {})),
+        signed_in=JobLimits(**limits.get("signed_in", {})),
+        query=dict(raw.get("query", {})),
+        raw=raw,
+        downtimes=_downtimes(raw.get("downtimes", []), path),
+    )
 
 
 def _downtimes(given: Any, path: Path) -> tuple[Downtime, ...]:

@@ -157,11 +157,15 @@ def write(manifest: Manifest) -> None:
     target = manifest_path()
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_suffix(f".draft-{os.getpid()}-{threading.get_ident()}")
-    with open(draft, "w", encoding="utf-8") as file:
-        file.write(serialise(manifest))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, target)
+    try:
+        with open(draft, "w", encoding="utf-8") as file:
+            file.write(serialise(manifest))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, target)
+    except OSError:  # a full disk keeps nothing half written
+        draft.unlink(missing_ok=True)
+        raise
 
 
 _lock = threading.Lock()

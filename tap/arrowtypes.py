@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
 
 import pyarrow as pa
@@ -11,7 +13,16 @@ import pyarrow.compute as pc
 
 from gateway.vo.columns import Column
 
-__all__ = ["arrow_type", "column_of", "conform", "conform_array", "reconcile", "reconcile_schema"]
+__all__ = [
+    "arrow_type",
+    "checked_timestamps",
+    "column_of",
+    "conform",
+    "conform_array",
+    "is_timestamp",
+    "reconcile",
+    "reconcile_schema",
+]
 
 SCALARS: dict[str, pa.DataType] = {
     "boolean": pa.bool_(),
@@ -124,6 +135,48 @@ def _timestamps(array: pa.Array) -> pa.Array:
     naive = pc.cast(array, pa.timestamp(array.type.unit))  # from a zoned type: the instant in UTC
     text = pc.strftime(naive, format="%Y-%m-%dT%H:%M:%S")
     return pc.replace_substring_regex(text, pattern=r"\.0+$|(\.[0-9]*?[1-9])0+$", replacement=r"\1")
+
+
+_TIMESTAMP = r"^.{10}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]*)?)?)?[Zz]?$"
+
+
+def is_timestamp(column: Column) -> bool:
+    """Whether the column's strings are DALI timestamps."""
+    return is_string(column) and column.xtype in ("timestamp", "adql:timestamp")
+
+
+def checked_timestamps(array: pa.Array) -> pa.Array:
+    """Strings of a column of timestamps without blanks round them; an empty one is missing, as it is in a VOTable.
+
+    Engines read these strings when a query asks: one that is no timestamp would fail every query of the column.
+
+    Raises
+    ------
+    ValueError
+        With the first string that is none.
+    """
+    array = pc.utf8_trim_whitespace(array)
+    array = pc.if_else(pc.equal(array, ""), pa.scalar(None, array.type), array)
+    fits = pc.match_substring_regex(array, _TIMESTAMP)
+    moment = pc.utf8_slice_codeunits(pc.utf8_rtrim(array, "Zz"), 0, 19)
+    try:
+        if pc.all(fits).as_py() in (True, None):
+            pc.cast(moment, pa.timestamp("s"))
+            return array
+    except pa.ArrowInvalid:
+        pass
+    for value in array.to_pylist():
+        if value is not None and not _is_moment(value):
+            raise ValueError(f"{value[:40]!r} is no timestamp of the form YYYY-MM-DDThh:mm:ss")
+    return array
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text.rstrip("Zz")[:19])
+    except ValueError:
+        return False
+    return re.match(_TIMESTAMP, text) is not None
 
 
 def conform_array(array: pa.Array, column: Column) -> pa.Array:

@@ -5,7 +5,7 @@ The YAML of `stars.fits` is `stars.fits.yaml` or `stars.yaml`.  All of it is opt
     table: stars
     description: Bright stars
     position: [ra, dec]        # or none
-    region: s_region
+    region: s_region           # or none
     info: {citation: 2020A&A...1..1A}
     keys: [{from: [source_id], target: other.table, columns: [source_id], description: ...}]
     columns:
@@ -26,6 +26,8 @@ import yaml
 
 from gateway.vo.columns import DATATYPES, Column, ForeignKey, Table
 from gateway.vo.errors import UsageError
+from tap.adql.metadata import kind_of
+from tap.arrowtypes import is_array, is_string
 from tap.sources.base import Source
 
 __all__ = ["Described", "Notes", "describe", "read_notes", "template"]
@@ -146,6 +148,8 @@ def describe(source: Source, schema: str, name: str, notes: Notes) -> Described:
     position = _position(columns, notes, remarks)
     if position is not None:
         columns = [_as_position(column, position) for column in columns]
+    region = _region(columns, notes, remarks)
+    columns = [_as_region(column) if column.name == region else column for column in columns]
     table = Table(
         schema,
         name,
@@ -154,7 +158,7 @@ def describe(source: Source, schema: str, name: str, notes: Notes) -> Described:
         utype=str(notes.values.get("utype") or ""),
         keys=_keys(notes, columns),
         position=position,
-        region=_region(columns, notes),
+        region=region,
         info=tuple((str(k), str(v)) for k, v in _mapping(notes.values.get("info"), "info").items()),
     )
     return Described(table, picked, tuple(remarks))
@@ -267,14 +271,28 @@ def _as_position(column: Column, position: tuple[str, str]) -> Column:
     )
 
 
-def _region(columns: Sequence[Column], notes: Notes) -> str | None:
-    said = notes.values.get("region")
+def _region(columns: Sequence[Column], notes: Notes, remarks: list[str]) -> str | None:
+    said = notes.values.get("region", "")
+    if said in (None, False, "none", "no"):
+        return None
     if said:
         return _find(columns, str(said), f"{notes.where}: region").name
     for column in columns:
-        if column.name.lower() == "s_region" and column.datatype in ("char", "unicodeChar"):
+        if column.name.lower() == "s_region" and (is_string(column) or kind_of(column).is_geometry):
+            remarks.append(f"regions: {column.name} (say `region: none` in the YAML if these are none)")
             return column.name
     return None
+
+
+def _as_region(column: Column) -> Column:
+    """The column with an xtype by which queries take it for shapes: strings of STC-S or DALI, else coordinates."""
+    if kind_of(column).is_geometry:
+        return column
+    if is_string(column):
+        return replace(column, xtype="adql:REGION")
+    if not is_array(column) or column.datatype not in ("float", "double"):
+        raise UsageError(f"The region {column.name} is neither text nor an array of real numbers.")
+    return replace(column, xtype="circle" if column.arraysize == "3" else "polygon")
 
 
 def _keys(notes: Notes, columns: Sequence[Column]) -> tuple[ForeignKey, ...]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
 import re
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from gateway.vo.columns import Schema, Table
-from gateway.vo.errors import UsageError
+from gateway.vo.errors import NotAvailable, UsageError
 from tap import archive, spatial
 from tap.adql.duckdb import Emitter, source_name
 from tap.adql.scope import HEALPIX_COLUMN
@@ -27,6 +30,9 @@ log = logging.getLogger("vogate.publish")
 
 ROW_GROUP = 16384
 """Rows of a DuckDB row group: small ones let positional ranges skip more (DESIGN 4)."""
+WORK, WORK_LOCK = ".publish-", ".lock"
+LEFT_SECONDS = 86400.0
+"""A folder without a lock that is older than this is nobody's."""
 
 
 def _quote(name: str) -> str:
@@ -35,6 +41,50 @@ def _quote(name: str) -> str:
 
 def _literal(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
+
+
+@contextlib.contextmanager
+def _written() -> Iterator[None]:
+    """What keeps the archive from being written, a full disk above all, in one sentence."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise NotAvailable(f"The archive cannot be written: {_reason(error)}") from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        raise NotAvailable(f"The archive cannot be written: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def _work_folder() -> Iterator[str]:
+    """A folder beside the archive for what is being written; it is locked, so that others know that it is in use."""
+    folder = archive.folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob(f"{WORK}*"):
+        if _is_left(path):
+            shutil.rmtree(path, ignore_errors=True)
+            log.info("removed %s, which an interrupted publication has left", path.name)
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix=WORK) as work,
+        open(Path(work) / WORK_LOCK, "w") as lock,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield work
+
+
+def _is_left(work: Path) -> bool:
+    """Whether nobody works in a folder any more."""
+    try:
+        with open(work / WORK_LOCK) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:  # just made, or by a gateway of before
+        with contextlib.suppress(FileNotFoundError):
+            return time.time() - work.stat().st_mtime > LEFT_SECONDS
+        return False
 
 
 class DuckDBStore:
@@ -48,6 +98,7 @@ class DuckDBStore:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
+    @_written()
     def replace(
         self,
         previous: Manifest,
@@ -70,10 +121,9 @@ class DuckDBStore:
 
     @contextlib.contextmanager
     def draft(self, memory: str) -> Iterator[DuckDBDraft]:
-        folder = archive.folder()
-        folder.mkdir(parents=True, exist_ok=True)
         with (
-            tempfile.TemporaryDirectory(dir=folder, prefix=".publish-") as work,
+            _written(),
+            _work_folder() as work,
             duckdb.connect(config={"memory_limit": memory, "temp_directory": work}) as connection,
         ):
             yield DuckDBDraft(connection, Path(work) / "draft.duckdb")
@@ -90,7 +140,8 @@ class DuckDBDraft:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         self.connection, self.path = connection, path
-        connection.execute(f"ATTACH {_literal(path)} AS draft (ROW_GROUP_SIZE {ROW_GROUP})")
+        with _written():
+            connection.execute(f"ATTACH {_literal(path)} AS draft (ROW_GROUP_SIZE {ROW_GROUP})")
 
     def add(self, table: Table, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Table:
         name = _quote(table.name)
@@ -156,7 +207,7 @@ def _path(schema: str, version: int) -> Path:
 def _write_file(schema: str, version: int, tables: Mapping[str, pa.Table]) -> Path:
     """One DuckDB file, complete and closed before it gets its name."""
     path = _path(schema, version)
-    with tempfile.TemporaryDirectory(dir=archive.folder(), prefix=".publish-") as work:
+    with _work_folder() as work:
         draft = Path(work) / "draft.duckdb"
         connection = duckdb.connect()
         try:

@@ -20,6 +20,9 @@ from uws.runners import Context, ResultFile
 RESULT = "result"
 """Id of a TAP job's only result (TAP 1.1, section 2.2.2)."""
 
+ADDED = ("UPLOAD",)
+"""Tables that are uploaded to a job in several requests are all there when it runs."""
+
 
 def parameters_of(values: Mapping[str, Any]) -> Parameters:
     """A job's parameters as those of a request; lists are repeated parameters."""

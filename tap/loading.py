@@ -16,7 +16,7 @@ from gateway.vo.columns import Column, Schema, Table
 from gateway.vo.errors import NotFound, UsageError
 from tap import archive, publish, spatial, stores
 from tap.archive import Manifest
-from tap.arrowtypes import arrow_type, conform_array
+from tap.arrowtypes import arrow_type, checked_timestamps, conform_array, is_timestamp
 from tap.describe import Described
 from tap.sources.base import Source
 from tap.stores import Draft
@@ -125,9 +125,10 @@ def _prepared(item: Load, progress: Progress | None) -> Iterator[pa.RecordBatch]
             try:
                 rows = spatial.add_columns(rows, table)
             except ValueError as error:
+                what = "region" if isinstance(error, spatial.RegionError) else "position"
                 raise UsageError(
                     f"{error} (after row {count}).",
-                    hint="Say `position: none` in the YAML to publish it as it is.",
+                    hint=f"Say `{what}: none` in the YAML to publish it as it is.",
                 ) from None
             count += batch.num_rows
             yield from rows.combine_chunks().to_batches()
@@ -144,9 +145,15 @@ def _fitting(array: pa.Array, column: Column, first: int) -> pa.Array:
         array = conform_array(array, column).cast(target)
         if pa.types.is_floating(target) and pc.any(pc.is_nan(array)).as_py():
             array = pc.if_else(pc.is_nan(array), pa.scalar(None, target), array)
-        return array
     except pa.ArrowException as error:
         raise UsageError(
             f"column {column.name}, after row {first}: {' '.join(str(error).split())[:200]}",
             hint="Give its datatype in the YAML beside the file.",
+        ) from None
+    try:
+        return checked_timestamps(array) if is_timestamp(column) else array
+    except ValueError as error:
+        raise UsageError(
+            f"column {column.name}, after row {first}: {error}.",
+            hint="`xtype: ''` in the YAML beside the file publishes it as text.",
         ) from None

@@ -24,6 +24,8 @@ from tap.postgres_setup import CONNECT_SECONDS
 log = logging.getLogger("vogate.query")
 
 INTERVAL = 1.0
+LOST_SECONDS = 15
+"""A server that has taken nothing for so long is away."""
 
 __all__ = ["read", "refresh", "store"]
 
@@ -49,20 +51,25 @@ def refresh(*, now: bool = False) -> None:
         log.warning(
             "the archive's database cannot be asked what is published: %s", " ".join(str(error).split())
         )
+    except OSError as error:  # of the copy: queries go on with what it says
+        log.error("the copy of the manifest cannot be written: %s", error)
     finally:
         _lock.release()
 
 
 def reachable() -> bool:
-    """Whether the database answers."""
+    """Whether the database answers; one that hangs costs one thread, however often it is asked."""
     url = settings.VOGATE_TAP_DATABASE
-    with _lock:
-        try:
-            with _connection(url).cursor() as cursor:
-                cursor.execute("SELECT 1")
-        except psycopg2.Error:
-            _drop(url)
-            return False
+    if not _lock.acquire(timeout=CONNECT_SECONDS):
+        return False
+    try:
+        with _connection(url).cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except psycopg2.Error:
+        _drop(url)
+        return False
+    finally:
+        _lock.release()
     return True
 
 
@@ -70,7 +77,10 @@ def _connection(url: str) -> Any:
     key = (os.getpid(), url)
     found = _connections.get(key)
     if found is None or found.closed:
-        found = psycopg2.connect(url, connect_timeout=CONNECT_SECONDS)
+        # A network that swallows everything is noticed, too.
+        found = psycopg2.connect(
+            url, connect_timeout=CONNECT_SECONDS, keepalives_idle=30, tcp_user_timeout=1000 * LOST_SECONDS
+        )
         found.autocommit = True
         _connections[key] = found
     return found

@@ -178,8 +178,10 @@ class Result:
         if not self._reading.acquire(blocking=False):
             self._answer.cancel()
             self._reading.acquire()
-        self._reading.release()
-        self._answer.close()
+        try:  # before anybody reads on: the worker may be at another query then
+            self._answer.close()
+        finally:
+            self._reading.release()
         if self._sql:
             outcome = self._failed or ("ok" if self.finished or self.overflow else "cancelled")
             metrics.count_query(outcome, time.monotonic() - self._begun)

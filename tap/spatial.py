@@ -91,6 +91,10 @@ def _with_positions(table: pa.Table, meta: Table) -> pa.Table:
     return table.append_column(HEALPIX_COLUMN, pa.array(cells, mask=~known))
 
 
+class RegionError(ValueError):
+    """A region that cannot be read; the message says which."""
+
+
 def _with_regions(table: pa.Table, meta: Table) -> pa.Table:
     assert meta.region is not None
     column = _column(table, meta, meta.region)
@@ -102,7 +106,7 @@ def _with_regions(table: pa.Table, meta: Table) -> pa.Table:
             try:
                 known[key] = _shape(key, meta)
             except ShapeError as error:
-                raise ValueError(f"{meta.qualified_name}, row {number}: {meta.region}: {error}") from None
+                raise RegionError(f"{meta.qualified_name}, row {number}: {meta.region}: {error}") from None
         found.append(known[key])
     encoded = [None if shape is None else shape.encode() for shape in found]
     caps = [

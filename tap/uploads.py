@@ -18,7 +18,14 @@ import pyarrow as pa
 
 from gateway.vo.columns import Column, Table
 from gateway.vo.errors import TooLarge, UsageError
-from tap.arrowtypes import arrow_type, column_of, conform_array, is_string
+from tap.arrowtypes import (
+    arrow_type,
+    checked_timestamps,
+    column_of,
+    conform_array,
+    is_string,
+    is_timestamp,
+)
 from tap.fetching import fetch
 from tap.names import REGULAR, RESERVED
 from tap.service import UploadedTable
@@ -122,7 +129,18 @@ def read_table(name: str, data: bytes, limits: UploadLimits) -> UploadedTable:
         )
     columns = _distinct(columns)
     rows = rows.rename_columns([column.name for column in columns])
+    for number, column in enumerate(columns):
+        if is_timestamp(column):
+            rows = rows.set_column(number, column.name, _timestamps(name, column, rows.column(number)))
     return UploadedTable(Table(SCHEMA, name, tuple(columns), nrows=len(rows)), rows)
+
+
+def _timestamps(table: str, column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    try:
+        chunks = [checked_timestamps(chunk) for chunk in values.chunks]
+    except ValueError as error:
+        raise _fault(f"The uploaded table {table}, column {column.name}: {error}.") from None
+    return pa.chunked_array(chunks, values.type)
 
 
 def _distinct(columns: Sequence[Column]) -> list[Column]:

@@ -44,7 +44,7 @@ class QuerySettings:
     """Queries beyond these that have run for more than 2 s."""
     caller_queries: int = 3
     """Synchronous queries of one user or address that each server process runs at once; more of them wait."""
-    caller_waiting: int = 50
+    caller_waiting: int = 20
     """Synchronous queries of one user or address that wait in each server process; more are refused."""
     extensions: tuple[str, ...] = ()
     """What is accepted beyond ADQL 2.1 (tap.adql.extensions); `all` for all of it."""

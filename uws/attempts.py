@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 from collections.abc import Mapping
@@ -127,8 +128,8 @@ def _executor_text(job: Job) -> str:
 def _check_readable(inputs: list[JobInput]) -> None:
     for row in inputs:
         try:
-            with Path(row.path).open("rb"):
-                pass
+            with Path(row.path).open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
         except IsADirectoryError:
             continue
         except OSError as error:
@@ -136,6 +137,12 @@ def _check_readable(inputs: list[JobInput]) -> None:
                 f"The input {row.title or row.identifier} cannot be read: {storage.plain(error)}.",
                 hint="It may have been deleted since the job was made; choose it again.",
             ) from None
+        if row.size and size != row.size:  # cut off by a loss of power, or replaced
+            raise NotAvailable(
+                f"The input {row.title or row.identifier} has {size} bytes, not the {row.size} that it had when the "
+                "job was made.",
+                hint="Choose it again.",
+            )
 
 
 @lru_cache(maxsize=1)

@@ -141,11 +141,15 @@ def set_parameters(
     uploads: Iterable[creation.Upload] = (),
     *,
     run_id: str | None = None,
+    replacing: bool = False,
 ) -> Job:
-    """Add or replace parameters and inputs of a pending job, and its label."""
+    """Add or replace parameters and inputs of a pending job, and its label.
+
+    `replacing` replaces those parameters, too, whose values add to each other (UPLOAD of TAP).
+    """
     if job.phase != Phase.PENDING:
         raise Conflict(f"Parameters are fixed once a job is {job.phase}.", hint="Make a new job.")
-    creation.add_parameters(job, values, caller, uploads)
+    creation.add_parameters(job, values, caller, uploads, replacing=replacing)
     if run_id is not None:
         Job.objects.filter(pk=job.pk).update(run_id=run_id[:200])
     rows.refresh(job)

@@ -143,14 +143,18 @@ def draft(
 
 
 def add_parameters(
-    job: Job, values: Mapping[str, Any], caller: Caller, uploads: Iterable[Upload] = ()
+    job: Job,
+    values: Mapping[str, Any],
+    caller: Caller,
+    uploads: Iterable[Upload] = (),
+    *,
+    replacing: bool = False,
 ) -> None:
     """Merge further values, inputs and files into a pending job; roles that are given are replaced."""
     kind = kind_of(job.tool_name, job.tool_version)
     parameters, identifiers = kind.split(values)
-    checked = _check(
-        job, kind, {**job.parameters, **parameters}, identifiers, uploads, caller, complete=False
-    )
+    both = {**job.parameters, **parameters} if replacing else kind.merged(job.parameters, parameters)
+    checked = _check(job, kind, both, identifiers, uploads, caller, complete=False)
     rows = _rows(job, checked)
     with transaction.atomic():
         Job.objects.filter(pk=job.pk).update(parameters=checked.parameters)

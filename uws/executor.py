@@ -5,6 +5,7 @@ Which executor runs which tool is `uws.executors`.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -131,15 +132,24 @@ class LocalExecutor:
 
     def stop(self, folder: Path) -> None:
         child = self._children.get(folder)
-        pid = child.pid if child is not None and child.poll() is None else self._pid(folder)
-        if pid is None:
+        if isinstance(child, Child) and child.poll() is None:
+            _terminate(child.pidfd)  # its zygote may take it in at any moment, and the number be another's
+        elif child is not None and child.poll() is None:
+            child.send_signal(signal.SIGTERM)  # type: ignore[union-attr]
+        elif (pid := self._pid(folder)) is None:
             # On another machine (a Celery worker's), or so young that it has left no record yet.
             request_stop(folder)
         else:
             try:
-                os.kill(pid, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
+                pidfd = os.pidfd_open(pid)
+            except OSError:  # it has ended, or this machine has none
+                request_stop(folder)
+                return
+            try:
+                if self._pid(folder) == pid:
+                    _terminate(pidfd)
+            finally:
+                os.close(pidfd)
 
     def clear(self, folder: Path) -> None:
         """Kill what a killed shepherd left: its orphans carry the attempt in their environment."""
@@ -182,6 +192,9 @@ class LocalExecutor:
     def close(self) -> None:
         for folder in list(self._pidfds):
             os.close(self._pidfds.pop(folder))
+        for child in self._children.values():
+            if isinstance(child, Child):
+                child.close()
 
     @staticmethod
     def _pid(folder: Path) -> int | None:
@@ -193,6 +206,12 @@ class LocalExecutor:
         if start is None or start != record.get("start") or _is_zombie(record["pid"]):
             return None
         return int(record["pid"])
+
+
+def _terminate(pidfd: int) -> None:
+    """SIGTERM to the very process that a file descriptor stands for; none if it has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pidfd, signal.SIGTERM)
 
 
 def _is_zombie(pid: int) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management import call_command
 
+from gateway.vo.errors import Conflict
 from uws import storage
 from uws.models import ID_LENGTH, Attempt, Job, JobResult
 from uws.phases import Phase
@@ -33,6 +34,13 @@ class Garbage:
     """Jobs that were deleted, and whose row or folder is still there."""
     bytes: int = 0
     """In the folders."""
+    matched: int = 0
+    """Folders that belong to a job."""
+
+    @property
+    def is_strange(self) -> bool:
+        """No folder fits any job: a file system that is not mounted, or another gateway's database."""
+        return not self.matched and bool(self.folders or self.jobs)
 
 
 def find(*, grace: float = GRACE_SECONDS) -> Garbage:
@@ -55,11 +63,22 @@ def find(*, grace: float = GRACE_SECONDS) -> Garbage:
     return found
 
 
-def remove(found: Garbage) -> None:
+def remove(found: Garbage, *, strange: bool = False) -> None:
     """Remove orphaned folders, finish deletions, drop results without files; and expired sessions.
 
     A job whose files are gone stays, with its description and provenance, but no longer promises results.
+
+    Raises
+    ------
+    Conflict
+        If no folder belongs to any job, unless `strange` says that this is right.
     """
+    if found.is_strange and not strange:
+        raise Conflict(
+            f"No folder in {_root()} belongs to any job of the database: nothing is removed.",
+            hint="Is it mounted, and are VOGATE_HOME and DATABASE_URL those of the gateway? If all is as it should be, "
+            "--all removes what was found.",
+        )
     for folder in (*found.folders, *found.emptied):
         storage.remove(folder)
     for job in Job.objects.filter(pk__in=found.deleted):
@@ -88,6 +107,7 @@ def _compare(folders: list[Path], found: Garbage, oldest: float) -> None:
     names = [folder.name for folder in folders]
     phases = dict(Job.objects.filter(pk__in=names).values_list("pk", "phase"))
     busy = set(_running())
+    found.matched += len(phases)
     for folder in folders:
         phase = phases.get(folder.name)
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -52,6 +53,9 @@ class JobKind(Protocol):
 
     def split(self, values: Values) -> tuple[dict[str, Any], dict[str, list[str]]]:
         """Divide a request's values into parameters and identifiers of inputs."""
+
+    def merged(self, known: Values, given: Values) -> dict[str, Any]:
+        """The parameters of a pending job, to which some more are given."""
 
     def is_file(self, name: str) -> bool:
         """True if an uploaded file may have this name."""
@@ -105,6 +109,9 @@ class ToolKind:
     def split(self, values: Values) -> tuple[dict[str, Any], dict[str, list[str]]]:
         return self.tool.split(values)
 
+    def merged(self, known: Values, given: Values) -> dict[str, Any]:
+        return {**known, **given}
+
     def is_file(self, name: str) -> bool:
         return self.tool.input(name) is not None
 
@@ -135,7 +142,8 @@ class RunnerKind:
     """Work of another room, done in a thread of the worker (`VOGATE_JOB_RUNNERS`).
 
     The module that holds the runner may have `validate(parameters, caller, complete) -> dict` beside it,
-    which raises UsageError and returns the parameters as they are kept.
+    which raises UsageError and returns the parameters as they are kept, and `ADDED`, the names of parameters whose
+    values add to those that a job has already.
     """
 
     name: str
@@ -152,20 +160,35 @@ class RunnerKind:
     def split(self, values: Values) -> tuple[dict[str, Any], dict[str, list[str]]]:
         return {name.upper(): value for name, value in values.items()}, {}
 
+    def merged(self, known: Values, given: Values) -> dict[str, Any]:
+        both = {**known, **given}
+        for name in getattr(self._module(), "ADDED", ()):
+            if name in known and name in given:
+                both[name] = list(dict.fromkeys([*_several(known[name]), *_several(given[name])]))
+        return both
+
     def is_file(self, name: str) -> bool:
         return True
 
     def validate(
         self, values: Values, inputs: Identifiers, caller: Caller, *, complete: bool
     ) -> tuple[dict[str, Any], dict[str, list[str]]]:
-        hook = getattr(import_module(self.runner.rpartition(".")[0]), "validate", None)
+        hook = getattr(self._module(), "validate", None)
         if hook is None:
             return dict(values), {}
         return dict(hook(dict(values), caller, complete)), {}
 
+    def _module(self) -> ModuleType:
+        return import_module(self.runner.rpartition(".")[0])
+
     def run(self) -> Callable[..., Any]:
         """The room's function `run(job, context)`."""
         return import_string(self.runner)  # type: ignore[no-any-return]
+
+
+def _several(value: Any) -> list[Any]:
+    """The values of a parameter, which may be repeated."""
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def kind_of(tool: Tool | str, version: str = "") -> JobKind:

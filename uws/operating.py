@@ -53,8 +53,9 @@ def gc(args: argparse.Namespace) -> int:
     number = len(found.folders) + len(found.emptied) + len(found.jobs) + len(found.deleted)
     print(f"{number} found, {found.bytes / 1e6:.1f} MB", end="")
     if args.remove:
-        garbage.remove(found)
-        print(", removed")
+        print(flush=True)
+        garbage.remove(found, strange=args.all)
+        print("removed")
     else:
         print("; vogate gc --remove removes them" if number else "")
     return 0

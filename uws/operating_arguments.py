@@ -24,5 +24,10 @@ def add_gc(parser: argparse.ArgumentParser) -> None:
     """Options of `vogate gc`."""
     parser.add_argument("--remove", action="store_true", help="remove what is found, and expired sessions")
     parser.add_argument(
+        "--all",
+        action="store_true",
+        help="remove it also where no folder fits any job, as if another's were looked at",
+    )
+    parser.add_argument(
         "--hours", type=float, default=1.0, help="leave folders alone that are younger (default 1)"
     )

@@ -187,7 +187,12 @@ class Errand:
         url: str = self._patiently(send)
         path.unlink()
         part = self.record.with_suffix(".part")
-        part.write_text(json.dumps({"url": url}))
+        with part.open(
+            "w"
+        ) as out:  # on the disk before it runs: after a loss of power, too, it runs only once
+            out.write(json.dumps({"url": url}))
+            out.flush()
+            os.fsync(out.fileno())
         part.replace(self.record)
         print(f"the job is {url}", flush=True)
         if self.seconds:

@@ -148,7 +148,7 @@ def _take(job: Job, output: Output, entry: dict[str, str], position: int) -> Job
     except FileNotFoundError:
         if not target.exists():
             raise
-    digest, size = hash_file(target)
+    digest, size = hash_file(target, lasting=True)
     os.chmod(target, 0o640)
     return JobResult(
         job=job,
@@ -165,14 +165,20 @@ def _take(job: Job, output: Output, entry: dict[str, str], position: int) -> Job
     )
 
 
-def hash_file(path: Path) -> tuple[str, int]:
-    """SHA-256 and size of a regular file; a link is an error."""
+def hash_file(path: Path, *, lasting: bool = False) -> tuple[str, int]:
+    """SHA-256 and size of a regular file; a link is an error.
+
+    What is `lasting` is on the disk before this returns: a checksum that is recorded outlives a loss of power, and
+    the file must, too.
+    """
     digest, size = hashlib.sha256(), 0
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
         while block := file.read(BLOCK):
             digest.update(block)
             size += len(block)
+        if lasting:
+            os.fsync(file.fileno())
     return digest.hexdigest(), size
 
 

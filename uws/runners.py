@@ -158,7 +158,7 @@ def take(job: Job, files: Sequence[ResultFile]) -> list[JobResult]:
     for position, file in enumerate(files):
         target = storage.fresh_path(job.results_folder, file.path.name)
         file.path.replace(target)
-        digest, size = results.hash_file(target)
+        digest, size = results.hash_file(target, lasting=True)
         rows.append(
             JobResult(
                 job=job,

@@ -82,9 +82,11 @@ class SlurmClient:
         text = self._run(["squeue", "--me", "--noheader", "--array", "--format=%i|%j|%T"])
         jobs: dict[Key, tuple[str, str]] = {}
         for line in text.splitlines():
-            number, name, state = line.strip().split("|")
+            # Names of this account's other jobs may have anything in them.
+            number, _, rest = line.strip().partition("|")
+            name, _, state = rest.rpartition("|")
             index = number.partition("_")[2]
-            jobs[Key(name, int(index) if index else None)] = (number, state)
+            jobs[Key(name, int(index) if index.isdecimal() else None)] = (number, state)
         return Snapshot(moment, jobs)
 
     def cancel(self, number: str) -> None:

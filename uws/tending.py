@@ -124,8 +124,8 @@ class Tended:
 
     def conclude(self) -> None:
         """Its processes have ended: decide by what they left.  Runs in a thread of its own; never raises."""
-        close_old_connections()
         try:
+            close_old_connections()
             if self.state is State.ENDING:
                 self._close()
             else:

@@ -283,7 +283,7 @@ def parameter(request: HttpRequest, tool: str, job_id: str, name: str) -> HttpRe
         value: Any = request.body.decode("utf-8", "replace") if request.method == "PUT" else None
         if value is None:
             value = forms.read(request, ["VALUE"]).one("VALUE") or ""
-        controller.set_parameters(found, {name: value}, caller_of(request))
+        controller.set_parameters(found, {name: value}, caller_of(request), replacing=True)
         return see_other(links.job_url(found, links.base_url(request)))
     values = [value for known, value in xml.parameter_values(found) if known.lower() == name.lower()]
     if not values:

@@ -147,8 +147,9 @@ class Waiters:
             self._waiting.setdefault(held.job_id, set()).add(held)
             self._news.set()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="uws-wait", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._watch, name="uws-wait", daemon=True)
+                thread.start()  # before it counts as there: it may fail
+                self._thread = thread
 
     def remove(self, held: Held) -> None:
         with self._lock:

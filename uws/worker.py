@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import logging
 import os
 import select
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from django.db import Error as DatabaseError
@@ -124,9 +125,10 @@ class Worker:
     def run(self) -> None:
         """Work until `stop` is called."""
         log.info("worker %s: %s slots", self.name, self.slots)
-        while not self.stopping:
-            self._round()
-        self.shut_down()
+        with self._held_open():
+            while not self.stopping:
+                self._round()
+            self.shut_down()
 
     def run_until_idle(self, seconds: float) -> bool:
         """Work until nothing waits, or for about `seconds`; True if something still waits.
@@ -134,14 +136,24 @@ class Worker:
         A database that fails at the start is the caller's business, later on it is waited for.
         """
         end = time.monotonic() + seconds
-        while True:
-            if time.monotonic() > end:
-                self.draining = True
-            if not self.tended and (self.draining or not queue.waiting(self.kinds)):
-                break
-            self._round()
-        self.shut_down()
+        with self._held_open():
+            while True:
+                if time.monotonic() > end:
+                    self.draining = True
+                if not self.tended and (self.draining or not queue.waiting(self.kinds)):
+                    break
+                self._round()
+            self.shut_down()
         return queue.waiting(self.kinds)
+
+    @contextlib.contextmanager
+    def _held_open(self) -> Iterator[None]:
+        """Leave nothing open where it fails: a Celery worker's process makes one for each message."""
+        try:
+            yield
+        except BaseException:
+            self._close()
+            raise
 
     def _round(self) -> None:
         try:
@@ -326,14 +338,20 @@ class Worker:
         self._collectors.shutdown(wait=True)
         for threaded in self.threads.values():
             threaded.thread.join(3.0)
+        self._close()
+        log.info("worker %s stopped", self.name)
+
+    def _close(self) -> None:
+        """Let go of threads and files."""
+        self._collectors.shutdown(wait=True)
         self._watch.close()
         for executor in self._executors.values():
             executor.close()
-        if not self.threads:  # a runner that hangs would write into what has this number then
+        # A runner that hangs would write into what has this number then.
+        if not self.threads and self._wake_write >= 0:
             os.close(self._wake_write)
             os.close(self._wake_read)
             self._wake_write = self._wake_read = -1
-        log.info("worker %s stopped", self.name)
 
 
 def _own_kinds() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,9 +28,12 @@ def make_caches() -> None:
     part.mkdir(parents=True, exist_ok=True)
     environment = {"PATH": os.defpath, "HOME": str(part), "MPLCONFIGDIR": str(part), "MPLBACKEND": "Agg"}
     command = [sys.executable, "-c", "import matplotlib.font_manager"]
-    done = subprocess.run(command, env=environment, capture_output=True, check=False, cwd=part)
-    if done.returncode == 0 and not target.exists():
-        part.rename(target)
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, check=False, cwd=part)
+        if done.returncode == 0 and not target.exists():
+            part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def main(slots: int, end_jobs_on_exit: bool = False) -> int:

@@ -58,11 +58,11 @@ def _tools() -> Iterator[tuple[str, str]]:
 
 def _database() -> Iterator[tuple[str, str]]:
     from django.db import DatabaseError, connection
-    from django.db.migrations.executor import MigrationExecutor
+
+    from gateway.health import waiting_migrations
 
     try:
-        executor = MigrationExecutor(connection)
-        waiting = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+        waiting = waiting_migrations()
     except DatabaseError as error:
         yield "error", f"the database of jobs and accounts does not answer: {' '.join(str(error).split())}"
         return

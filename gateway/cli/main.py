@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+from collections.abc import Callable
 
 from gateway.site import SiteError
 from gateway.vo.errors import GatewayError
@@ -21,6 +23,19 @@ def _django() -> None:
 def _serve(args: argparse.Namespace) -> int:
     from gateway.cli import serve
 
+    if problem := serve.problem_with(args.host, args.port):
+        return serve.refuse(problem)
+    _django()  # what is wrong with the settings is said once, and not by each process again and again
+    from django.db import Error
+
+    from gateway.health import waiting_migrations
+
+    with contextlib.suppress(Error):  # a database that is away may come back
+        if waiting := waiting_migrations():
+            say = "`vogate up --no-serve` or `python manage.py migrate`"
+            return serve.refuse(
+                f"the database is of another version, {waiting} migrations wait: {say} makes them."
+            )
     return serve.main(args)
 
 
@@ -103,6 +118,22 @@ def _remote(name: str) -> object:
     return run
 
 
+def _number(least: int, most: int | None, what: str) -> Callable[[str], int]:
+    """A type of arguments."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal()) or int(text) < least or (most and int(text) > most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+        return int(text)
+
+    return read
+
+
+_port = _number(1, 65535, "a port (1 to 65535)")
+_count = _number(1, None, "a number of 1 or more")
+_slots = _number(0, None, "a number of 0 or more")
+
+
 def parser() -> argparse.ArgumentParser:
     """All sub-commands with their options."""
     top = argparse.ArgumentParser(
@@ -120,10 +151,24 @@ def parser() -> argparse.ArgumentParser:
         ("serve", _serve, "Serve the pages and run the jobs; running jobs survive a restart."),
     ):
         sub = add(name, function, text)
-        sub.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"))
-        sub.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
-        sub.add_argument("--workers", type=int, default=2, help="web processes (default 2)")
-        sub.add_argument("--slots", type=int, default=os.cpu_count() or 1, help="jobs that run at once")
+        sub.add_argument(
+            "--host",
+            default=os.environ.get("HOST") or "127.0.0.1",
+            help="address (default $HOST or 127.0.0.1)",
+        )
+        sub.add_argument(
+            "--port",
+            type=_port,
+            default=os.environ.get("PORT") or "8000",
+            help="port (default $PORT or 8000)",
+        )
+        sub.add_argument("--workers", type=_count, default=2, help="web processes (default 2)")
+        sub.add_argument(
+            "--slots",
+            type=_count,
+            default=os.cpu_count() or 1,
+            help="jobs that run at once (default: one per core)",
+        )
         if name == "up":
             sub.add_argument(
                 "--data",
@@ -133,7 +178,12 @@ def parser() -> argparse.ArgumentParser:
             sub.add_argument("--no-serve", action="store_true", help="prepare only")
     add("check", _check, "Say whether this gateway can work as it is set up, its databases included.")
     sub = add("worker", _worker, "Run jobs.")
-    sub.add_argument("--slots", type=int, default=os.cpu_count() or 1)
+    sub.add_argument(
+        "--slots",
+        type=_slots,
+        default=os.cpu_count() or 1,
+        help="jobs that run at once (default: one per core; 0 to only look after those of others)",
+    )
     sub.add_argument(
         "--end-jobs", action="store_true", help="end running jobs on exit; they are retried at the next start"
     )
@@ -206,7 +256,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point; a GatewayError becomes one line on stderr and exit status 1."""
+    """Entry point; a GatewayError, or a database that is away, becomes one line on stderr and exit status 1."""
     from gateway.client.commands import parse
 
     args = parse(parser(), argv)
@@ -219,6 +269,17 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
+    except Exception as error:
+        if not _is_of_the_database(error):
+            raise
+        print(f"vogate {args.command}: the database fails: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+
+
+def _is_of_the_database(error: Exception) -> bool:
+    """Whether the database is away or full; its other errors are bugs.  Not all sub-commands load Django."""
+    module = sys.modules.get("django.db")
+    return module is not None and isinstance(error, (module.OperationalError, module.InterfaceError))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import errno
 import os
 import signal
 import socket
@@ -52,7 +53,11 @@ class Child:
             self.not_before = now + min(30.0, 0.5 * 2 ** len(self.failures))
             self.process = None
         if self.process is None and now >= self.not_before:
-            self.start()
+            try:
+                self.start()
+            except OSError as error:  # no memory, no processes: that passes
+                print(f"vogate: the {self.name} process cannot be started: {error.strerror}", flush=True)
+                self.not_before = now + 5.0
 
     def stop(self, sign: int = signal.SIGTERM) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -66,22 +71,28 @@ def children(args: argparse.Namespace, *, end_jobs: bool) -> list[Child]:
     return [Child("web", web), Child("worker", worker + (["--end-jobs"] if end_jobs else []))]
 
 
-def port_is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
+def problem_with(host: str, port: int) -> str:
+    """Why the address cannot be served, and what to do; '' if it can."""
+    try:
+        family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError):
+        return f"HOST={host}: there is no such address."
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+            probe.bind(place)
+        except PermissionError:
+            return f"This user may not serve port {port}; choose one from 1024 on: PORT=8001 make run"
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return f"{host}:{port} is in use. Stop what serves there, or choose another port: PORT=8001 make run"
+            return f"{host}:{port} cannot be served: {error.strerror}."
+    return ""
 
 
-def port_in_use(host: str, port: int) -> int:
-    """Say that the address is taken and what to do; the exit status."""
-    print(
-        f"vogate: {host}:{port} is in use. Stop what serves there, or choose another port: PORT=8001 make run",
-        file=sys.stderr,
-    )
+def refuse(problem: str) -> int:
+    """Say what the problem is; the exit status."""
+    print(f"vogate: {problem}", file=sys.stderr)
     return 1
 
 
@@ -104,8 +115,8 @@ def main(args: argparse.Namespace, *, end_jobs: bool = False, since: float | Non
         `time.monotonic()` of the start, for the line that says how long it took.
     """
     since = time.monotonic() if since is None else since
-    if not port_is_free(args.host, args.port):
-        return port_in_use(args.host, args.port)
+    if problem := problem_with(args.host, args.port):
+        return refuse(problem)
     stopping = False
 
     def stop(_signal: int, _frame: object) -> None:
@@ -118,10 +129,9 @@ def main(args: argparse.Namespace, *, end_jobs: bool = False, since: float | Non
     # Buffers of results are as large as batches: kept by the process, they are not cleared anew by the kernel each time.
     os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(16 << 20))
     os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(32 << 20))
-    os.environ.setdefault("VOGATE_SERVED_AT", f"http://{args.host}:{args.port}")
     for child in family:
         child.start()
-    url, announced = f"http://{args.host}:{args.port}", False
+    url, announced = f"http://{f'[{args.host}]' if ':' in args.host else args.host}:{args.port}", False
     try:
         while not stopping:
             if not announced and _answers(url):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -18,18 +21,33 @@ def main(args: argparse.Namespace) -> int:
     from gateway.cli import serve
 
     since = time.monotonic()
-    if not args.no_serve and not serve.port_is_free(args.host, args.port):
-        return serve.port_in_use(args.host, args.port)
+    if not args.no_serve and (problem := serve.problem_with(args.host, args.port)):
+        return serve.refuse(problem)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
     import django
 
     django.setup()
-    _migrate()
-    _archive(args.data)
+    with _alone():
+        _migrate()
+        _archive(args.data)
     if args.no_serve:
         say(f"ready after {time.monotonic() - since:.1f} s")
         return 0
     return serve.main(args, end_jobs=True, since=since)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Keep others from preparing the same home meanwhile: one makes the tables, the next finds them."""
+    from django.conf import settings
+
+    with open(settings.VOGATE_HOME / ".up.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another process prepares this home; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _migrate() -> None:

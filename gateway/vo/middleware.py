@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 import uuid
@@ -38,6 +39,9 @@ from gateway.vo.errors import (
 )
 
 log = logging.getLogger("vogate.error")
+
+SPENT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What a full disk, or too many open files or processes, make of a call that is right."""
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -83,8 +87,18 @@ def as_gateway_error(error: Exception) -> GatewayError | None:
         return UsageError("The request could not be understood.")
     if isinstance(error, OperationalError | InterfaceError):
         log.error("the database fails: %s", str(error).strip())
+        full = "disk is full" in str(error)  # SQLite's
         return NotAvailable(
-            "The database does not answer.", hint="Try again in a moment.", headers={"Retry-After": "5"}
+            "The server's disk is full." if full else "The database does not answer.",
+            hint="Tell the operators, or try again later." if full else "Try again in a moment.",
+            headers={"Retry-After": "60" if full else "5"},
+        )
+    if isinstance(error, OSError) and error.errno in SPENT:
+        log.error("the server's means are spent: %s", error)
+        return NotAvailable(
+            "The server has no room or no means for this now.",
+            hint="Tell the operators, or try again later.",
+            headers={"Retry-After": "60"},
         )
     return None
 

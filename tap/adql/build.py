@@ -216,6 +216,10 @@ class Builder(Transformer):
     def comparison(self, c: list[Any]) -> tree.Comparison:
         left, operator, right = c
         text = "<>" if operator == "!=" else str(operator)
+        for node in (left, right):
+            if isinstance(node, tree.Null):
+                test = "IS NULL" if text == "=" else "IS NOT NULL"
+                raise Problem(node.at, f"NULL cannot be compared with {text}.", f"Use {test}.")
         return tree.Comparison(operator.start_pos, text, value_of(left), value_of(right))
 
     def between(self, c: list[Any]) -> tree.Between:

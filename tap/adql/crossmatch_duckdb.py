@@ -67,7 +67,7 @@ def _find(condition: ir.Expr, spreadable: list[str], inside: set[str]) -> Match 
     best: Match | None = None
     for term in terms:
         radius = constant(term.radius) if isinstance(term, ir.Within) else None
-        if not isinstance(term, ir.Within) or radius is None or not 0 < radius <= reach.LARGEST:
+        if not isinstance(term, ir.Within) or radius is None or not 0 <= radius <= reach.LARGEST:
             continue
         for there, here in ((term.a, term.b), (term.b, term.a)):
             home, other = _home(there), _home(here)

@@ -6,6 +6,7 @@ other tables by `vg_cells_of`.  Sources without an index are joined by equal cel
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -78,7 +79,7 @@ def _find(condition: ir.Expr, asking: set[str], asked: list[ir.Source]) -> Match
     tables = {item.alias: item for item in asked if _is_plain(item)}
     for term in terms:
         radius = constant(term.radius) if isinstance(term, ir.Within) else None
-        if not isinstance(term, ir.Within) or radius is None or not 0 < radius <= reach.LARGEST:
+        if not isinstance(term, ir.Within) or radius is None or not 0 <= radius <= reach.LARGEST:
             continue
         for there, here in ((term.a, term.b), (term.b, term.a)):
             index = ir.position_of(here.lon, here.lat)
@@ -98,17 +99,51 @@ def _is_plain(source: ir.Source) -> TypeGuard[ir.TableSource | ir.DerivedSource]
     return isinstance(source, ir.TableSource)
 
 
-def lateral(emitter: PostgresEmitter, match: Match, asking: list[ir.Source]) -> str:
-    """The rows of the indexed table in the cells that a row reaches, to stand after the source that it is of."""
+def _tempting(match: Match, conditions: Sequence[ir.Expr | None]) -> bool:
+    """Whether an inequality compares columns of the indexed source with another's, as `a.id < b.id` does.
+
+    PostgreSQL takes ranges between tables for a ninth of the rows each, the cells and such a one alike, and may ask
+    an index of the latter in place of the cells', which gives half the table for every row.
+    """
+    for condition in conditions:
+        together = isinstance(condition, ir.Logic) and condition.op == "AND"
+        terms = condition.children() if condition is not None and together else (condition,)
+        for term in terms:
+            if term is None or isinstance(term, ir.Within):
+                continue
+            if isinstance(term, ir.Compare) and term.op in ("=", "<>"):
+                continue
+            found = _sources(term)
+            if match.indexed.alias in found and len(found) > 1:
+                return True
+    return False
+
+
+def _sources(expr: ir.Expr) -> set[str]:
+    own = {expr.source} if isinstance(expr, ir.Ref) else set()
+    return own.union(*map(_sources, expr.children()))
+
+
+def lateral(
+    emitter: PostgresEmitter,
+    match: Match,
+    asking: list[ir.Source],
+    conditions: Sequence[ir.Expr | None] = (),
+) -> str:
+    """The rows of the indexed table in the cells that a row reaches, to stand after the source that it is of.
+
+    `conditions` are all that rows of the join have to fulfil.
+    """
     shift = 2 * (healpix.MAX_ORDER - match.order)
     alias = match.indexed.alias
     column = f'{alias}."{match.index.healpix}"'
     row = f"{alias}.ctid, " if isinstance(match.indexed, ir.TableSource) else ""
     low = f"(near.cell << {shift})"
+    fence = " OFFSET 0" if _tempting(match, conditions) else ""
     return (
         f"LATERAL (SELECT {row}{alias}.* FROM unnest({_cells(emitter, match, asking)}) AS near(cell) "
         f"JOIN {emitter.source(match.indexed)} "
-        f"ON {column} BETWEEN {low} AND {low} + {(1 << shift) - 1}) AS {alias}"
+        f"ON {column} BETWEEN {low} AND {low} + {(1 << shift) - 1}{fence}) AS {alias}"
     )
 
 

@@ -214,7 +214,7 @@ def _match(
         raise _Unfit
     term = terms[0]
     radius = constant(term.radius)
-    if radius is None or not 0 < radius <= reach.LARGEST:
+    if radius is None or not 0 <= radius <= reach.LARGEST:
         raise _Unfit
     for here, there in ((term.a, term.b), (term.b, term.a)):
         index = _index(here, table)

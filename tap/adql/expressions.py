@@ -83,7 +83,8 @@ class Expressions:
         for arg, operand, operator in zip(args, node.operands, (node.operators[0], *node.operators)):
             library.need_number(arg, operand, operator)
             if operator in "&|^" and arg.kind is Kind.REAL:
-                raise Problem(operand.at, f"{operator} takes integers.")
+                hint = "It is the exclusive or of their bits; use POWER(x, y)." if operator == "^" else ""
+                raise Problem(operand.at, f"{operator} takes integers.", hint)
         kind = Kind.INTEGER if all(arg.kind is Kind.INTEGER for arg in args) else Kind.REAL
         if node.operators[0] in "+-":
             meta = same_quantity(args, kind)

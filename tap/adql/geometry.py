@@ -63,6 +63,8 @@ def _need_shape(value: Expr, node: tree.Value, name: str) -> Expr:
     hint = ""
     if value.kind is Kind.TEXT:
         hint = "REGION('...') makes a region of a string."
+        if isinstance(node, tree.ColumnName):
+            hint = f"CAST({node.shown()} AS POLYGON) reads the polygons of a column of strings."
     if not value.kind.is_geometry:
         raise Problem(node.at, f"{name} takes a geometry here, not {value.kind.value}.", hint)
     return value

@@ -15,7 +15,7 @@ from tap.adql import forms, tree
 from tap.adql.build import SWITCHED_OFF, Builder, Problem
 from tap.adql.extensions import ALL_EXTENSIONS, Extension, of_function
 from tap.adql.lexer import AdqlLexer, error_at
-from tap.adql.words import FUNCTIONS, HINTS, RESERVED
+from tap.adql.words import FUNCTION_HINTS, FUNCTIONS, HINTS, RESERVED
 
 _NAMES = {
     "NAME": "a name",
@@ -26,7 +26,7 @@ _NAMES = {
     "STRING": "a string",
     "LPAR": "(",
     "RPAR": ")",
-    "COMMA": ",",
+    "COMMA": "a comma",
     "DOT": ".",
     "STAR": "*",
     "COMPARE": "a comparison",
@@ -48,7 +48,9 @@ def _parser(extensions: frozenset[Extension], functions: frozenset[str]) -> Lark
         elif call.name.islower():
             offered = [name for name in functions if of_function(name) in (None, *extensions)]
             known = get_close_matches(call.name, [*offered, *(name.lower() for name in FUNCTIONS)], 3)
-            hint = HINTS.get(call.name.upper(), "") or (f"Do you mean {' or '.join(known)}?" if known else "")
+            hint = FUNCTION_HINTS.get(call.name.upper(), "") or (
+                f"Do you mean {' or '.join(known)}?" if known else ""
+            )
             raise Problem(call.at, f"There is no function {call.name}.", hint)
         forms.check(call)
 
@@ -108,7 +110,8 @@ def _listed(accepted: set[str]) -> str:
     """What could have stood here, in words, shortest list first."""
     if accepted >= _VALUE_STARTS:
         return "a value"
-    names = sorted({_NAMES.get(name, name.replace("_TYPE", "")) for name in accepted if name != "$END"})
+    ends = {"$END", "SEMICOLON"}
+    names = sorted({_NAMES.get(name, name.replace("_TYPE", "")) for name in accepted - ends})
     return ", ".join(names) if len(names) <= 6 else ""
 
 
@@ -141,6 +144,9 @@ def _explain(text: str, error: UnexpectedToken) -> QueryError:
 def _context_hint(text: str, at: int, token: Token, accepted: set[str]) -> str:
     """Hints that depend on what stands before the token."""
     before = text[:at].rstrip()
+    expected = _expected_hint(before, token, accepted)
+    if expected:
+        return expected
     previous = re.search(r"(\w+)$", before)
     last = previous.group(1).upper() if previous else ""
     if last in HINTS and last not in RESERVED:
@@ -174,3 +180,38 @@ def _context_hint(text: str, at: int, token: Token, accepted: set[str]) -> str:
     if token.type in ("ORDER", "OFFSET") and "UNION" in accepted:
         return "Put the query that has it in parentheses."
     return ""
+
+
+_ANGLES = frozenset({"DEG", "DEGREE", "DEGREES", "ARCMIN", "ARCSEC", "MAS"})
+_WORDS = frozenset({"NAME", "DELIMITED", "FUNCTION", "AGGREGATE", "COUNT", "RESERVED"})
+
+
+def _expected_hint(before: str, token: Token, accepted: set[str]) -> str:
+    """Hints that say what is missing before the token, or what it should have been."""
+    if token.type == "FROM" and re.search(r"\b(SELECT|DISTINCT|ALL|TOP\s+\d+)$", before, re.IGNORECASE):
+        return "Columns are missing before FROM; * stands for all of them."
+    if token.type == "$END" and "FROM" in accepted:
+        return "A query needs FROM and a table."
+    if before.endswith(")") and accepted <= {"AS", "NAME", "DELIMITED"}:
+        return "A sub-query in FROM needs a name: (SELECT ...) AS t."
+    if "LPAR" in accepted and re.search(r"\bUSING$", before, re.IGNORECASE):
+        return "The columns of USING stand in parentheses: USING (id)."
+    if token.type == "RPAR" and before.count("(") <= before.count(")"):
+        return "There is a closing parenthesis too many."
+    if token.type == "ORDER" and re.search(r"\bOFFSET\s+\d+$", before, re.IGNORECASE):
+        return "ORDER BY comes before OFFSET."
+    if before.endswith(";"):
+        return "Only one query is answered at a time."
+    if token.type == "STAR" and before.endswith("*"):
+        return "Use POWER(x, y)."
+    if "VARCHAR" in accepted and "NAME" not in accepted:
+        return "The types are SMALLINT, INTEGER, BIGINT, REAL, DOUBLE PRECISION, CHAR, VARCHAR, TIMESTAMP and the shapes."
+    if token.type not in _WORDS or not accepted & {"AND", "GROUP"} or "FROM" in accepted:
+        return ""
+    if token.upper() in _ANGLES:
+        return "Angles are plain numbers, in degrees: 1/60. is an arcminute."
+    if "AND" in accepted and "OR" not in accepted:
+        return "BETWEEN needs AND: x BETWEEN 1 AND 2."
+    if re.search(r"\b(WHERE|HAVING|ON)\b", before, re.IGNORECASE) and token.upper() != "SORT":
+        return "AND or OR is missing before it."
+    return "Use ORDER BY." if token.upper() == "SORT" else ""

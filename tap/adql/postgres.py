@@ -65,6 +65,8 @@ class PostgresEmitter(duckdb.Emitter):
         self.relations = relations or {}
         """`schema.table` -> the table's name in the database, where it differs."""
         self.spreads_needed: list[Spread] = []
+        self.condition: ir.Expr | None = None
+        """WHERE of the query whose sources are being written."""
 
     @property
     def needed(self) -> tuple[Spread, ...]:  # type: ignore[override]
@@ -93,9 +95,8 @@ class PostgresEmitter(duckdb.Emitter):
             return super().source(source, match)
         near, asking, kind = found
         left = self.source(asking)
-        return (
-            f"({left} {kind} {crossmatch_postgres.lateral(self, near, [asking])} ON {self.value(source.on)})"
-        )
+        right = crossmatch_postgres.lateral(self, near, [asking], [source.on, self.condition])
+        return f"({left} {kind} {right} ON {self.value(source.on)})"
 
     def _full_join(self, join: ir.JoinSource) -> str:
         """FULL JOIN on what is no equality, which PostgreSQL has not: by way of the pairs of rows that match."""
@@ -109,13 +110,17 @@ class PostgresEmitter(duckdb.Emitter):
         return f"({kept} FULL JOIN {self.source(right)} ON {b}.ctid = {a}_{b}.b)"
 
     def from_where(self, sources: list[ir.Source], where: ir.Expr | None) -> tuple[str, str]:
-        near = crossmatch_postgres.of_list(sources, where)
-        if near is None or where is None:
-            return super().from_where(sources, where)
-        asking = [source for source in sources if source is not near.indexed]
-        listed = [self.source(source) for source in asking]
-        listed.append(crossmatch_postgres.lateral(self, near, asking))
-        return ", ".join(listed), f" WHERE {self.value(where)}"
+        outer, self.condition = self.condition, where
+        try:
+            near = crossmatch_postgres.of_list(sources, where)
+            if near is None or where is None:
+                return super().from_where(sources, where)
+            asking = [source for source in sources if source is not near.indexed]
+            listed = [self.source(source) for source in asking]
+            listed.append(crossmatch_postgres.lateral(self, near, asking, [where]))
+            return ", ".join(listed), f" WHERE {self.value(where)}"
+        finally:
+            self.condition = outer
 
     def literal(self, value: int | float | str | None) -> str:
         text = duckdb.literal(value)

@@ -11,6 +11,8 @@ from tap.adql import healpix
 
 LARGEST = 10.0
 """Degrees; with larger radii cells would be too few to help."""
+LEAST = 1e-7
+"""Degrees, to which smaller radii are widened where cells are chosen; 0 asks for what is at the same place."""
 _NARROWEST = 0.6
 """A bound of how wide a cell is at its narrowest, as a part of the square root of its area (0.67 in truth)."""
 _ORDERS = 2
@@ -19,7 +21,8 @@ _ORDERS = 2
 
 def finest_order(radius: float) -> int:
     """The finest order whose cells are four times as large as the radius."""
-    return max(0, min(20, math.floor(math.log2(math.sqrt(math.pi / 3) / (4 * math.radians(radius))))))
+    radius = math.radians(max(radius, LEAST))
+    return max(0, min(20, math.floor(math.log2(math.sqrt(math.pi / 3) / (4 * radius)))))
 
 
 def order_of(radius: float) -> int:
@@ -30,7 +33,7 @@ def order_of(radius: float) -> int:
 def margin_of(order: int, radius: float) -> float:
     """How near an edge a point is, in cells, from which the neighbour is in reach."""
     side = math.sqrt(math.pi / 3.0) / (1 << order)
-    return math.radians(radius) * (1 + 1e-9) / (_NARROWEST * side)
+    return math.radians(max(radius, LEAST)) * (1 + 1e-9) / (_NARROWEST * side)
 
 
 def reached(

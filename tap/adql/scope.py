@@ -106,7 +106,8 @@ class Scope:
                     return f'Names in double quotes are case-sensitive; the column is "{entry.name}".'
             near = suggestion(name.name, [entry.name for entry in self.visible])
             return near or "Strings stand between single quotes."
-        return suggestion(name.name, [entry.name for entry in self.visible])
+        near = suggestion(name.name, [entry.name for entry in self.visible])
+        return near or f"If it is a string, write '{name.name}'."
 
 
 def _matching(name: Identifier, entries: list[Entry]) -> list[Entry]:

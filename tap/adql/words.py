@@ -43,6 +43,8 @@ TERMINAL_OF = (
     KEYWORDS | dict.fromkeys(FUNCTIONS, "FUNCTION") | dict.fromkeys(_OTHER_WORDS.split(), "RESERVED")
 )
 
+_CLOCK = "ADQL has no clock; write CAST('2020-01-31T12:00:00' AS TIMESTAMP)."
+
 # What people write who come from a database, and what ADQL has in its place.
 HINTS = {
     "LIMIT": "LIMIT is not ADQL; use TOP n right after SELECT.",
@@ -65,13 +67,39 @@ HINTS = {
     "SUBSTRING": "ADQL has no SUBSTRING; LIKE with % and _ may do.",
     "NULLIF": "ADQL has no NULLIF.",
     "POSITION": "ADQL has no POSITION function.",
+    "CURRENT_DATE": _CLOCK,
+    "CURRENT_TIME": _CLOCK,
+    "CURRENT_TIMESTAMP": _CLOCK,
+    "CHAR_LENGTH": "ADQL has no CHAR_LENGTH.",
+    "TRIM": "ADQL has no TRIM.",
+}
+
+_SPREAD = "ADQL has no {0}; SQRT(AVG(x*x) - AVG(x)*AVG(x)) is a standard deviation."
+_FIRST = "Use COALESCE(x, y)."
+_DISTINCTION = "ADQL has no {0}; this service may have CASE WHEN x THEN y ELSE z END."
+FUNCTION_HINTS = {
     "LENGTH": "ADQL has no LENGTH.",
+    "LEN": "ADQL has no LEN.",
+    "SUBSTR": "ADQL has no SUBSTR; LIKE with % and _ may do.",
     "LN": "LOG is the natural logarithm.",
     "POW": "Use POWER(x, y).",
+    "SQUARE": "Use POWER(x, 2).",
     "CEIL": "Use CEILING(x).",
     "TRUNC": "Use TRUNCATE(x, n).",
     "RANDOM": "Use RAND().",
-    "NOW": "ADQL has no clock; write CAST('2020-01-31T12:00:00' AS TIMESTAMP).",
+    "NOW": _CLOCK,
+    "GETDATE": _CLOCK,
     "CONCAT": "Use a || b.",
-    "STDDEV": "ADQL has no STDDEV; SQRT(AVG(x*x) - AVG(x)*AVG(x)) may do.",
+    "MEDIAN": "ADQL has no MEDIAN; ORDER BY with TOP 1 and OFFSET finds the value in the middle.",
+    "ISNULL": _FIRST,
+    "IFNULL": _FIRST,
+    "NVL": _FIRST,
+} | {
+    name: text.format(name)
+    for text, names in (
+        (_SPREAD, ("STDDEV", "STDEV", "STD", "STDDEV_POP", "STDDEV_SAMP", "VARIANCE", "VAR")),
+        (_DISTINCTION, ("IF", "IIF", "DECODE", "GREATEST", "LEAST")),
+    )
+    for name in names
 }
+"""The same for functions that there are not."""

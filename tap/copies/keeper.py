@@ -111,7 +111,8 @@ def known(manifest: Manifest) -> Mapping[Key, str]:
                 state.missing.pop(key, None)
         if state.missing and _keeping and not state.tried:
             state.tried = True
-            threading.Thread(target=_try, args=(state,), name="copies", daemon=True).start()
+            with contextlib.suppress(RuntimeError):  # no more threads: queries do without
+                threading.Thread(target=_try, args=(state,), name="copies", daemon=True).start()
     return state.found
 
 
@@ -124,15 +125,18 @@ def keep() -> None:
 
 
 def _try(state: _Known) -> None:
-    """Make what is missing; another time, if another process is at it."""
-    state.tried = refresh()
+    """Make what is missing; another time, if another process is at it or the archive cannot be asked."""
+    try:
+        state.tried = refresh()
+    except Exception:
+        log.exception("tables are not copied until some are published again")
 
 
 def refresh() -> bool:
     """Make the copies that published tables do not have, and remove those of other editions.
 
-    What goes wrong is logged: without a copy, queries go to the database.  False, and nothing done, while another
-    process is at it.
+    What goes wrong is logged: without a copy, queries go to the database.  False if it is to be tried again: another
+    process is at it, or the archive's database is away.
     """
     if not workers.query_settings().copies:
         return True
@@ -149,6 +153,9 @@ def refresh() -> bool:
                     _make(manifest, table)
     except OSError as error:
         log.warning("tables are not copied: %s", error)
+    except (GatewayError, DatabaseError) as error:
+        log.warning("tables are not copied for now: %s", error)
+        return False
     return True
 
 

@@ -151,7 +151,11 @@ class Opened:
             found = self._known.get(key)
             if found is None:
                 found = self._known[key] = Copy(path, columns)
+                # What has been removed takes room on the disk for as long as it is open.
+                for other in [item for item in self._known if not Path(item[0]).is_dir()]:
+                    del self._known[other]
                 if len(self._known) > self.MOST:
                     self._known.popitem(last=False)
-            self._known.move_to_end(key)
+            else:
+                self._known.move_to_end(key)
             return found

@@ -53,6 +53,8 @@ class WorkerAnswer:
         self._left = self._limit = seconds
         self._why = ""
         self.key = key
+        self._number: int | None = None
+        """What the worker calls this query, once it has been sent."""
         self._broken = False
         """The exchange with the worker stopped in the middle of a frame."""
         self._open = True
@@ -108,7 +110,7 @@ class WorkerAnswer:
                 writer.write_table(table)
             wire.send(sock, wire.UPLOAD, json.dumps({"name": name}).encode())
             wire.send(sock, wire.ROWS, sink.getvalue())
-        self.worker.begin()
+        self._number = self.worker.begin()
         frames = [(wire.VALUES, json.dumps(values).encode())] if values else []
         wire.send_all(sock, [*frames, (kind, text)])
 
@@ -161,6 +163,8 @@ class WorkerAnswer:
     def _timed(self, call: Callable[[], T]) -> T:
         """Exchange with the worker within what is left of the time."""
         begun = time.monotonic()
+        if not self._open:  # the worker may be at another query
+            raise QueryCancelled("The query was left before its rows were read.")
         try:
             if self._why:
                 raise self._error()
@@ -198,7 +202,7 @@ class WorkerAnswer:
                 self.worker.signal()
                 return
         with contextlib.suppress(OSError):
-            self.worker.interrupt()
+            self.worker.interrupt(self._number)
         killer = threading.Timer(DRAIN, self._kill)
         killer.daemon = True
         killer.start()
@@ -242,7 +246,7 @@ class WorkerAnswer:
             return False
         until = time.monotonic() + DRAIN
         try:
-            self.worker.interrupt()
+            self.worker.interrupt(self._number)
             while True:
                 self.worker.socket.settimeout(max(until - time.monotonic(), 0.001))
                 kind, _ = self.worker.inbox.receive()

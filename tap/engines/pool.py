@@ -6,6 +6,7 @@ and a new worker.  The client gets an error, never a hang.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -109,10 +110,10 @@ class Pool:
                     if worker is not None:
                         break
                     self._await_worker(version, files, leaving)
+                self._watch()
                 answer = WorkerAnswer(worker, lane, seconds, key, self._release)
                 self._lanes.running.append(answer)
                 self._at_work.append(answer)
-                self._watch()
             finally:
                 self._lanes.unqueue(ticket)
         return answer
@@ -163,7 +164,6 @@ class Pool:
     def _start(self, version: int, files: Mapping[str, Path]) -> threading.Thread:
         """Start a worker in the background; the caller holds the lock."""
         worker = self._new_worker(version, files)
-        self._starting.append(worker)
 
         def wait() -> None:
             failure: StartFailed | None = None
@@ -171,6 +171,9 @@ class Pool:
                 worker.ready()
             except StartFailed as error:
                 failure = error
+            except Exception as error:  # noqa: BLE001 (the place must not be taken for ever)
+                failure = StartFailed("The query engine did not start.", hint="Try again in a moment.")
+                failure.__cause__ = error
             with self._changed:
                 self._starting.remove(worker)
                 keep = failure is None and not self._closed
@@ -184,7 +187,15 @@ class Pool:
                 worker.kill()
 
         thread = threading.Thread(target=wait, name="query-start", daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # no more threads
+            log.error("a query worker cannot be waited for: %s", error)
+            worker.kill()
+            raise NotAvailable(
+                "The query engine could not be started.", hint="Try again in a moment."
+            ) from error
+        self._starting.append(worker)
         return thread
 
     def _new_worker(self, version: int, files: Mapping[str, Path]) -> Worker:
@@ -233,10 +244,15 @@ class Pool:
                 time.sleep(1.0)
                 now = time.monotonic()
                 for answer in list(self._at_work):
-                    answer.drop_if_stalled(now)
+                    try:
+                        answer.drop_if_stalled(now)
+                    except Exception:  # the thread has to live as long as the pool
+                        log.exception("a query whose reader has stalled is not stopped")
 
-        self._warden = threading.Thread(target=watch, name="query-warden", daemon=True)
-        self._warden.start()
+        warden = threading.Thread(target=watch, name="query-warden", daemon=True)
+        with contextlib.suppress(RuntimeError):  # no more threads: the next query tries
+            warden.start()
+            self._warden = warden
 
     def load(self) -> dict[str, int]:
         """How many queries run and wait and how many workers are idle, for the metrics."""

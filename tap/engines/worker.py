@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import logging
 import os
 import shutil
 import socket
@@ -20,6 +21,8 @@ import tap
 from gateway.vo.errors import NotAvailable
 from tap.engines import wire
 from tap.engines.base import StartFailed
+
+log = logging.getLogger("vogate.query")
 
 ROOT = Path(tap.__file__).resolve().parent.parent
 START_SECONDS = 30.0
@@ -53,7 +56,6 @@ class Worker:
     def __init__(self, version: int, files: Mapping[str, Path], limits: Limits) -> None:
         self.version, self.files = version, dict(files)
         self.scratch = limits.scratch / f"query-{os.getpid()}-{next(_numbers)}"
-        self.scratch.mkdir(parents=True, exist_ok=True)
         self._stopped = threading.Lock()
         self._pipe = threading.Lock()
         """Guards `_lifeline`: once it is closed, its number may be another file's."""
@@ -61,10 +63,23 @@ class Worker:
         self._queries = 0
         self.told: dict[str, Any] = {}
         """What the process said when it was ready."""
+        try:
+            self._begin(limits)
+        except OSError as error:
+            log.error("a query worker cannot be started: %s", error)
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            raise NotAvailable(
+                "The query engine could not be started.", hint="Try again in a moment."
+            ) from error
+
+    def _begin(self, limits: Limits) -> None:
+        """Start the process; OSError if the machine has not the means."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
         self.socket, theirs = socket.socketpair()
         self.inbox = wire.Inbox(self.socket)
-        lifeline, self._lifeline = os.pipe()
+        lifeline, self._lifeline = -1, -1
         try:
+            lifeline, self._lifeline = os.pipe()
             for end in (self.socket, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wire.BUFFER)
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, wire.BUFFER)
@@ -83,13 +98,15 @@ class Worker:
                 env=self.environment(),
                 process_group=0,  # Ctrl-C is for the master, whose end the lifeline tells
             )
-        except OSError as error:
+        except OSError:
             self.socket.close()
-            os.close(self._lifeline)
-            raise NotAvailable("The query engine could not be started.") from error
+            if self._lifeline >= 0:
+                os.close(self._lifeline)
+            raise
         finally:
             theirs.close()
-            os.close(lifeline)
+            if lifeline >= 0:
+                os.close(lifeline)
 
     def configuration(self, limits: Limits) -> dict[str, Any]:
         """What the process is told on its command line, which all users of the machine may read."""
@@ -129,15 +146,16 @@ class Worker:
         self.told = json.loads(payload) if payload else {}
         self._is_ready = True
 
-    def begin(self) -> None:
-        """Count a query that is about to be sent, so that an interrupt hits this one and no other."""
+    def begin(self) -> int:
+        """The number of a query that is about to be sent, so that an interrupt hits this one and no other."""
         self._queries += 1
+        return self._queries
 
-    def interrupt(self) -> None:
-        """Ask the process to stop the query that was sent last; no effect if it has ended."""
+    def interrupt(self, query: int | None) -> None:
+        """Ask the process to stop a query; no effect if it has ended, or was not sent."""
         with self._pipe:
-            if self._lifeline >= 0:
-                os.write(self._lifeline, bytes([self._queries % 256]))
+            if self._lifeline >= 0 and query is not None:
+                os.write(self._lifeline, bytes([query % 256]))
 
     @property
     def usable(self) -> bool:

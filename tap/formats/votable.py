@@ -70,7 +70,8 @@ class VOTable:
         """Which integer stands for null in each column.
 
         BINARY2 has flags and needs none.  Elsewhere it is the declared value or the smallest integer,
-        unless the first rows hold that very number; bytes, which can spare no value, become shorts.
+        unless the first rows hold that very number.  Bytes can spare no value: their nulls are empty cells in
+        TABLEDATA (VOTable 1.3, section 5.1), in BINARY they become shorts.
         """
         described, nulls = [], []
         for number, column in enumerate(columns):
@@ -78,9 +79,10 @@ class VOTable:
             if self.serialization != "BINARY2" and column.datatype in WHOLE and binary.is_fixed_array(column):
                 column = replace(column, arraysize="*")  # an empty array can stand for null
             if self.serialization != "BINARY2" and column.arraysize in ("", "1"):
-                if column.datatype == "unsignedByte" and column.null is None:
-                    column = replace(column, datatype="short")
-                if column.datatype in SMALLEST or column.datatype == "unsignedByte":
+                spare = column.datatype != "unsignedByte" or column.null is not None
+                if not spare and self.serialization == "BINARY":
+                    column, spare = replace(column, datatype="short"), True
+                if spare and column.datatype in WHOLE:
                     values = None if first is None else first.column(number)
                     null = _unused(column, values)
             described.append(column)

@@ -7,16 +7,20 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import yaml
 
 from gateway.vo.columns import Column
 from tap.arrowtypes import column_of
+from tap.sources import astropy_yaml
 from tap.sources.base import ROWS, Source, numbered
 
 VOPARQUET = b"IVOA.VOTable-Parquet.content"
+ASTROPY = b"table_meta_yaml"
 LARGEST = 1 << 30
 """Bytes beyond which nobody counts."""
 _KEYS = ("unit", "ucd", "utype", "xtype", "description")
@@ -31,13 +35,26 @@ def open_source(given: Path | bytes) -> Source:
     file = _opened(given)
     schema = file.schema_arrow
     described, description = _voparquet(schema.metadata or {})
-    columns = tuple(_column(field, described.get(field.name)) for field in schema)
+    noted = _astropy(schema.metadata or {})
+    masks = {
+        data: mask
+        for data, mask in astropy_yaml.masks(noted).items()
+        if {data, mask} <= set(schema.names) and pa.types.is_boolean(schema.field(mask).type)
+    }
+    texts = {str(item.get("name")): astropy_yaml.texts(item) for item in noted.get("datatype", ())}
+    names = [name for name in schema.names if name not in masks.values()]
+    columns = tuple(_column(schema.field(name), described.get(name), texts.get(name, {})) for name in names)
 
     def batches() -> Iterator[pa.RecordBatch]:
         for batch in _opened(given).iter_batches(batch_size=ROWS):
-            yield numbered([_plain(array) for array in batch.columns])
+            yield numbered([_plain(_masked(batch, name, masks.get(name))) for name in names])
 
-    return Source(columns, batches, description=description, rows=file.metadata.num_rows)
+    return Source(
+        columns,
+        batches,
+        description=description or astropy_yaml.description(noted),
+        rows=file.metadata.num_rows,
+    )
 
 
 def unpacked_size(content: bytes) -> int:
@@ -72,6 +89,14 @@ def unpacked_size(content: bytes) -> int:
     return total
 
 
+def _masked(batch: pa.RecordBatch, name: str, mask: str | None) -> pa.Array:
+    """A column of the batch, NULL where its mask is true."""
+    array = batch.column(name)
+    if mask is None:
+        return array
+    return pc.if_else(pc.fill_null(batch.column(mask), False), pa.nulls(len(array), array.type), array)
+
+
 def _plain(array: pa.Array) -> pa.Array:
     kind = array.type
     if pa.types.is_dictionary(kind):
@@ -85,7 +110,8 @@ def _plain(array: pa.Array) -> pa.Array:
     return array
 
 
-def _column(field: pa.Field, described: Column | None) -> Column:
+def _column(field: pa.Field, described: Column | None, noted: Mapping[str, str]) -> Column:
+    """`described` is what VOParquet says, `noted` what astropy does; the field's own metadata come before that."""
     kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
     column = column_of(field.name, kind)
     if described is not None:
@@ -94,7 +120,16 @@ def _column(field: pa.Field, described: Column | None) -> Column:
         key.decode("utf-8", "replace").lower(): value.decode("utf-8", "replace")
         for key, value in (field.metadata or {}).items()
     }
-    return replace(column, **{key: raw[key] for key in _KEYS if raw.get(key)})
+    return replace(column, **{**noted, **{key: raw[key] for key in _KEYS if raw.get(key)}})
+
+
+def _astropy(metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
+    """What astropy has written of the columns into the footer; empty if it has not."""
+    content = metadata.get(ASTROPY)
+    try:
+        return astropy_yaml.loaded(content.decode("utf-8")) if content else {}
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return {}
 
 
 def _voparquet(metadata: Mapping[bytes, bytes]) -> tuple[dict[str, Column], str]:

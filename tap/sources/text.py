@@ -8,17 +8,19 @@ from __future__ import annotations
 import csv
 import gzip
 import re
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 import duckdb
 import pyarrow as pa
-import yaml
 
 from gateway.vo.errors import UsageError
 from tap.arrowtypes import column_of
+from tap.sources import astropy_yaml
 from tap.sources.base import ROWS, Source, numbered
 
 ECSV = "%ECSV"
@@ -135,41 +137,36 @@ def _arrow(kind: str) -> pa.DataType:
         return connection.sql(f"SELECT CAST(NULL AS {kind}) AS c").to_arrow_table().schema.field(0).type
 
 
-def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """The YAML header of an ECSV file and how many lines it has."""
+def _header(path: Path) -> tuple[dict[str, Any], int, bool]:
+    """The YAML header of an ECSV file, how many lines it has, and whether there are double quotes in it."""
     lines = []
     with _open(path) as file:
         for line in file:
             if not line.startswith("#"):
                 break
             lines.append(line[2:] if line.startswith("# ") else line[1:])
-    found = yaml.load("".join(lines[1:]), Loader=_Loader)
-    if not isinstance(found, dict) or not isinstance(found.get("datatype"), list):
+    found = astropy_yaml.loaded("".join(lines[1:]))
+    if not found:
         raise UsageError("its ECSV header does not describe columns.")
-    return found, len(lines)
+    return found, len(lines), any('"' in line for line in lines)
 
 
-def _mapping(value: Any) -> dict[str, Any]:
-    """A mapping, which ECSV may write as ordered pairs; empty for anything else."""
-    if isinstance(value, list):
-        value = dict(pair for pair in value if isinstance(pair, tuple) and len(pair) == 2)
-    return value if isinstance(value, dict) else {}
+def _bare_batches(path: Path, skip: int, sql: Callable[[Path, int], str]) -> Iterator[pa.RecordBatch]:
+    """The rows of an ECSV file by way of a copy without its header.
 
-
-def _texts(meta: dict[str, Any]) -> dict[str, Any]:
-    """UCD, utype and xtype, where a column's meta has them."""
-    return {key: str(meta[key]) for key in ("ucd", "utype", "xtype") if meta.get(key)}
-
-
-class _Loader(yaml.SafeLoader):
-    """A safe loader that reads tags it does not know (of Python objects) as plain text or nothing."""
-
-
-_Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
+    DuckDB reads quotes in the lines that it skips, too: one in a unit or a description would hide the rows.
+    """
+    with tempfile.TemporaryDirectory(prefix="vogate-ecsv-") as folder:
+        bare = Path(folder) / "rows.csv"
+        with _open(path) as file, bare.open("w", encoding="utf-8") as out:
+            for _ in range(skip):
+                file.readline()
+            shutil.copyfileobj(file, out, 1 << 20)
+        yield from _batches(sql(bare, 0))
 
 
 def _ecsv(path: Path) -> Source:
-    header, skip = _header(path)
+    header, skip, quotes = _header(path)
     columns, picked, types = [], [], []
     for item in header["datatype"]:
         name, kind = str(item["name"]), str(item["datatype"])
@@ -186,20 +183,17 @@ def _ecsv(path: Path) -> Source:
             picked.append(f'"{_double(name)}"')
             column = column_of(name, _arrow(stored))
         types.append(f"{_literal(name)}: {_literal(stored)}")
-        meta = _mapping(item.get("meta"))
-        columns.append(
-            replace(
-                column,
-                unit=str(item.get("unit", "") or ""),
-                description=str(item.get("description", "") or "").strip(),
-                **_texts(meta),
-            )
-        )
+        columns.append(replace(column, **astropy_yaml.texts(item)))
     delimiter = str(header.get("delimiter", " "))
-    sql = (
-        f"SELECT {', '.join(picked)} FROM read_csv({_literal(str(path))}, delim={_literal(delimiter)}, "
-        f"skip={skip}, header=true, quote='\"', escape='\"', nullstr='', allow_quoted_nulls=true, "
-        f"columns={{{', '.join(types)}}}, auto_detect=false)"
-    )
-    meta = _mapping(header.get("meta"))
-    return Source(tuple(columns), lambda: _batches(sql), description=str(meta.get("description", "") or ""))
+
+    def sql(path: Path, skip: int) -> str:
+        return (
+            f"SELECT {', '.join(picked)} FROM read_csv({_literal(str(path))}, delim={_literal(delimiter)}, "
+            f"skip={skip}, header=true, quote='\"', escape='\"', nullstr='', allow_quoted_nulls=true, "
+            f"columns={{{', '.join(types)}}}, auto_detect=false)"
+        )
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        return _bare_batches(path, skip, sql) if quotes else _batches(sql(path, skip))
+
+    return Source(tuple(columns), batches, description=astropy_yaml.description(header))

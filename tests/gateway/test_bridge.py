@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import threading
 
 import pytest
 
-from gateway.bridge import FAST_CALLS, Bridge, Token
+from gateway.bridge import ADDRESS_CALLS, FAST_CALLS, MAX_THREADS, PATIENT_CALLS, Bridge, Token, _Places
+from gateway.entrance import is_patient
 from tests.support.asgi import Client, run, scope
 
 
@@ -137,6 +139,88 @@ def test_a_stream_stops_when_the_client_leaves():
 
     run(main())
     assert len(made) <= 4
+
+
+class Departing(Client):
+    """Sends the beginning of a body, and is gone."""
+
+    async def receive(self):
+        if self.blocks:
+            return {"type": "http.request", "body": self.blocks.pop(0), "more_body": True}
+        return {"type": "http.disconnect"}
+
+
+def test_half_a_request_is_not_carried_out():
+    called = []
+
+    def app(environ, start_response):
+        called.append(environ)
+        return plain(environ, start_response)
+
+    client = Departing(b"PHASE=RUN&QUERY=SELECT TOP 5 * FROM ivoa.obscore")
+    run(Bridge(app)(scope("POST"), client.receive, client.send))
+    assert (called, client.sent) == ([], [])
+
+
+def test_a_body_that_the_disk_does_not_take_is_answered(monkeypatch):
+    def full(*_arguments, **_options):
+        return open("/dev/full", "w+b", buffering=1 << 16)
+
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", full)
+    client = Client(b"a=1", b"&b=2")
+    run(Bridge(plain)(scope("POST"), client.receive, client.send))
+    assert client.status == 503
+    assert b"cannot be kept" in client.body
+    assert client.finished
+
+
+def test_those_who_wait_long_leave_threads_to_others():
+    """However many queries wait for their turn, a page or /healthz is answered at once, and another address has its turn."""
+    release, taken_up = threading.Event(), []
+
+    def app(environ, start_response):
+        if environ["PATH_INFO"] == "/tap/sync":
+            taken_up.append(1)
+            release.wait(30)
+        start_response("200 OK", [])
+        return [b"done"]
+
+    async def main():
+        bridge = Bridge(app, is_patient)
+        clients = [Client() for _ in range(3 * MAX_THREADS)]
+        waiting = [asyncio.ensure_future(bridge(scope(path="/tap/sync"), c.receive, c.send)) for c in clients]
+        while len(taken_up) < ADDRESS_CALLS:
+            await asyncio.sleep(0.01)
+        other = Client()
+        others = {**scope(path="/tap/sync"), "client": ("127.0.0.2", 5)}
+        waiting.append(asyncio.ensure_future(bridge(others, other.receive, other.send)))
+        while len(taken_up) == ADDRESS_CALLS:
+            await asyncio.sleep(0.01)
+        clients.insert(0, other)
+        quick = Client()
+        await asyncio.wait_for(bridge(scope(path="/healthz"), quick.receive, quick.send), 10)
+        clients[-1].left.set()  # whoever leaves before its turn is not taken up
+        await asyncio.sleep(0.1)
+        release.set()
+        await asyncio.wait_for(asyncio.gather(*waiting), 30)
+        return quick, clients
+
+    quick, clients = run(main())
+    assert quick.body == b"done"
+    assert [client.body for client in clients] == [b"done"] * (len(clients) - 1) + [b""]
+    assert len(taken_up) == len(clients) - 1
+
+
+def test_places_are_forgotten_with_the_last_request_of_an_address():
+    async def main():
+        places = _Places()
+        async with places.one("192.0.2.1"), places.one("192.0.2.1"), places.one("192.0.2.2"):
+            assert len(places._shares) == 2
+        return places
+
+    places = run(main())
+    assert (dict(places._shares), dict(places._present)) == ({}, {})
+    assert ADDRESS_CALLS < PATIENT_CALLS < MAX_THREADS
 
 
 def test_slow_requests_do_not_block_others():

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from django.db import DatabaseError
 
 from gateway.vo.caller import ANONYMOUS
 from tap import adql, archive, service, workers
@@ -82,6 +83,25 @@ def test_a_server_makes_what_is_missing(small, monkeypatch):
     until = time.monotonic() + 30
     while not keeper.known(small) and time.monotonic() < until:
         time.sleep(0.05)
+    assert keeper.known(small)
+
+
+def test_a_server_tries_again_when_the_archive_could_not_be_asked(small, monkeypatch, caplog):
+    monkeypatch.setattr(keeper, "_keeping", True)
+    monkeypatch.setattr(keeper, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(keeper, "_known", keeper._Known(Manifest()))
+    fails = [DatabaseError("the server is starting up"), None]
+
+    def current():
+        if error := fails.pop(0) if fails else None:
+            raise error
+        return small
+
+    monkeypatch.setattr(keeper.archive, "current", current)
+    until = time.monotonic() + 30
+    while not keeper.known(small) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert "starting up" in caplog.text
     assert keeper.known(small)
 
 

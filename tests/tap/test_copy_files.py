@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -37,6 +41,24 @@ def test_blocks_are_read_back(tmp_path):
     assert read.column("dec").to_pylist() == batch.column("dec").to_pylist()
     assert {copy.block(number).num_rows for number in range(len(copy) - 1)} == {layout.MOST_ROWS}
     assert copy.first.tolist() == [copy.block(n).column(CELLS)[0].as_py() for n in range(len(copy))]
+
+
+def test_a_copy_that_was_removed_takes_no_room_once_another_is_opened(tmp_path):
+    schema, batch = some_rows(5000)
+    opened = layout.Opened()
+    for name in ("one", "two"):
+        layout.write(tmp_path / name, schema, [batch])
+        opened.get(str(tmp_path / name), ("ra",))
+    shutil.rmtree(tmp_path / "one")
+    held = [
+        os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.exists() or path.is_symlink()
+    ]
+    assert any("one/rows.arrow (deleted)" in path for path in held)
+    opened.get(str(tmp_path / "two"), ("dec",))
+    held = [
+        os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.exists() or path.is_symlink()
+    ]
+    assert not any("one/rows.arrow" in path for path in held)
 
 
 def test_wide_rows_stand_in_small_blocks(tmp_path):

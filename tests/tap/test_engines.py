@@ -175,7 +175,7 @@ def test_a_worker_that_has_ended_is_neither_interrupted_nor_waited_for(
     # The next file that the server opens may get that number.
     other = os.open(tmp_path / "other", os.O_WRONLY | os.O_CREAT)
     os.dup2(other, number)
-    worker.interrupt()
+    worker.interrupt(worker.begin())
     for descriptor in {other, number}:
         os.close(descriptor)
     assert (tmp_path / "other").read_bytes() == b""
@@ -197,6 +197,62 @@ def test_a_reader_that_leaves_early_frees_its_slot(pool: Pool, files: dict[str, 
     next(batches)
     answer.close()
     assert rows(run(pool, files, "SELECT 2 AS two")).to_pylist() == [{"two": 2}]
+
+
+def test_whoever_reads_on_in_a_query_that_was_left_gets_nothing_of_the_next_one(
+    pool: Pool, files: dict[str, Path]
+) -> None:
+    left = run(pool, files, "SELECT n FROM s_demo.numbers")
+    batches = iter(left)
+    next(batches)
+    left.close()
+    second = run(pool, files, "SELECT s FROM s_demo.numbers")
+    with pytest.raises(QueryCancelled, match="was left"):
+        next(batches)
+    assert rows(second).num_rows == ROWS
+
+
+def test_stopping_a_query_never_hits_the_one_that_its_worker_has_begun_meanwhile(
+    pool: Pool, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look whether a query is at work and the order to stop it, another one may have taken its place."""
+    first = run(pool, files, "SELECT n FROM s_demo.numbers")
+    interrupt, later = Worker.interrupt, []
+    monkeypatch.setattr(Worker, "interrupt", lambda *order: later.append(order))
+    first.cancel()
+    monkeypatch.undo()
+    first.close()
+    second = run(pool, files, "SELECT a.n, b.s FROM s_demo.numbers a, s_demo.numbers b LIMIT 5000000")
+    for order in later:
+        interrupt(*order)
+    assert rows(second).num_rows == 5_000_000
+
+
+def test_a_machine_without_means_is_a_clear_error_and_takes_no_place(
+    tmp_path: Path, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = Pool(1, 0, Limits(scratch=tmp_path / "scratch"))
+    start = threading.Thread.start
+
+    def none_left(thread: threading.Thread) -> None:
+        if thread.name.startswith("query-"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    try:
+        (tmp_path / "scratch").rmdir()
+        (tmp_path / "scratch").touch()
+        with pytest.raises(NotAvailable, match="could not be started"):
+            run(pool, files, "SELECT 1")
+        (tmp_path / "scratch").unlink()
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", none_left)
+            with pytest.raises(NotAvailable, match="could not be started"):
+                run(pool, files, "SELECT 1")
+        assert rows(run(pool, files, "SELECT 2 AS two", patience=10)).to_pylist() == [{"two": 2}]
+        assert pool.load() == {"running_short": 0, "running_long": 0, "waiting": 0, "idle": 1}
+    finally:
+        pool.close()
 
 
 def test_a_worker_that_is_killed_gives_an_error_not_a_hang(pool: Pool, files: dict[str, Path]) -> None:

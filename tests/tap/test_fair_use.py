@@ -163,7 +163,7 @@ def test_a_worker_survives_a_result_that_is_not_read_to_its_end(pool: Pool, file
 def test_a_worker_that_does_not_listen_is_killed(
     pool: Pool, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Worker, "interrupt", lambda self: None)
+    monkeypatch.setattr(Worker, "interrupt", lambda self, query: None)
     rows(run(pool, files, "SELECT 1 AS a"))
     (worker,) = pool.processes()
     running = Background(pool, files)

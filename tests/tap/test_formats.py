@@ -220,6 +220,8 @@ def test_an_integer_that_stands_for_null_never_occurs_in_the_first_rows() -> Non
 def test_bytes_with_nulls_and_all_values(name: str) -> None:
     values: list[object] = [*range(256), None]
     data = one_column(name, Column("b", "unsignedByte"), values)
+    if name in ("votable/td", "votable/b2"):  # as TAP_SCHEMA says, which taplint compares
+        assert strict(data).fields[0].datatype == "unsignedByte"
     if name == "fits":
         with fits.open(io.BytesIO(data)) as hdus:
             null = hdus[1].header["TNULL1"]

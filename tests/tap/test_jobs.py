@@ -130,6 +130,28 @@ def test_a_job_can_be_filled_in_after_its_creation(client: Client) -> None:
     assert client.get(f"{path}/phase").content == b"COMPLETED"
 
 
+def test_uploads_of_several_requests_add_up(client: Client) -> None:
+    """Each brings a table; the same one again replaces its rows, and PUT what UPLOAD says."""
+
+    def part(text: str) -> SimpleUploadedFile:
+        return SimpleUploadedFile("t.csv", text.encode(), "text/csv")
+
+    first = client.post("/tap/async", {"LANG": "ADQL", "UPLOAD": "a,param:p", "p": part("x\n1\n")})
+    path = first.headers["Location"].removeprefix("http://testserver")
+    client.post(f"{path}/parameters", {"UPLOAD": "b,param:q", "q": part("y\n2\n")})
+    client.post(f"{path}/parameters", {"UPLOAD": "a,param:p", "p": part("x\n3\n")})
+    client.post(
+        f"{path}/parameters", {"QUERY": "SELECT x, y FROM tap_upload.a, tap_upload.b", "FORMAT": "csv"}
+    )
+    client.post(f"{path}/phase", {"PHASE": "RUN"})
+    work()
+    assert b"".join(client.get(f"{path}/results/result").streaming_content) == b"x,y\r\n3,2\r\n"
+    other = client.post("/tap/async", {"LANG": "ADQL", "UPLOAD": "a,param:p", "p": part("x\n1\n")})
+    path = other.headers["Location"].removeprefix("http://testserver")
+    client.put(f"{path}/parameters/UPLOAD", b"c,param:p")
+    assert client.get(f"{path}/parameters/UPLOAD").content == b"c,param:p"
+
+
 def test_aborting_stops_the_query(client: Client) -> None:
     path = create(client, QUERY=SLOW)
     job = queue.claim(["runner"], "test worker", "test host")

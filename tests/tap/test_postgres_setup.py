@@ -141,3 +141,10 @@ def test_faults_are_named(owned: str, server: str) -> None:
     assert "secret" not in fault
     assert archive.current().version > 0
     run(server, "REVOKE SET ON PARAMETER temp_file_limit FROM vogate")
+
+
+def test_a_database_that_hangs_costs_one_thread_however_often_it_is_asked(monkeypatch, settings) -> None:
+    settings.VOGATE_TAP_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
+    monkeypatch.setattr(postgres_manifest, "CONNECT_SECONDS", 0.1)
+    with postgres_manifest._lock:  # somebody asks, and gets no answer
+        assert postgres_manifest.reachable() is False

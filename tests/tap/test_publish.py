@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,7 +16,7 @@ import pytest
 
 from gateway.vo.caller import ANONYMOUS
 from gateway.vo.columns import Column, Schema, Table
-from gateway.vo.errors import UsageError
+from gateway.vo.errors import NotAvailable, UsageError
 from tap import archive, postgres_setup, service
 from tap.publish import publish_schema, unpublish_schema
 from tests.tap import catalogue
@@ -234,3 +237,34 @@ def test_tap_schema_describes_itself_and_the_rest(empty_archive: Path) -> None:
     assert rows(
         "SELECT column_name FROM tap_schema.columns WHERE column_name LIKE '%size%' AND table_name = 'syn.cat'"
     ) == [{"column_name": '"size"'}]
+
+
+@pytest.mark.parametrize("engine", ["duckdb"], indirect=True)
+def test_a_full_disk_is_one_sentence_and_changes_nothing(empty_archive: Path, monkeypatch) -> None:
+    before = publish_schema(catalogue.SCHEMA, catalogue.data(10))
+    files = {path.name for path in empty_archive.iterdir()}
+
+    def full(*_paths: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(NotAvailable, match="cannot be written: No space left"):
+            publish_schema(catalogue.SCHEMA, catalogue.data(20))
+    assert archive.current() == before
+    assert {path.name for path in empty_archive.iterdir()} == files
+
+
+@pytest.mark.parametrize("engine", ["duckdb"], indirect=True)
+def test_what_an_interrupted_publication_left_is_removed(empty_archive: Path) -> None:
+    empty_archive.mkdir()
+    used, left, old = (empty_archive / f".publish-{name}" for name in ("used", "left", "old"))
+    for path in (used, left, old):
+        path.mkdir()
+        if path != old:
+            (path / ".lock").touch()
+    os.utime(old, (1e9, 1e9))
+    with open(used / ".lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        publish_schema(catalogue.SCHEMA, catalogue.data(10))
+    assert {path.name for path in empty_archive.glob(".publish-*")} == {".publish-used"}

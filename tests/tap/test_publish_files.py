@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import threading
 import warnings
 from pathlib import Path
@@ -111,6 +112,98 @@ def test_values_units_and_positions_come_through_every_format(
         expected = [value for value, missing in zip(stars[column].tolist(), mask, strict=True) if not missing]
         got = [value for value in values if value is not None]
         assert got == (pytest.approx(expected, rel=1e-6) if column == "mag" else expected), column
+
+
+def test_quotes_in_the_header_of_ecsv_hide_no_rows(empty_archive: Path, tmp_path: Path) -> None:
+    """astropy puts double quotes round names with blanks, and round all that is not ASCII."""
+    table = Table({"My Col": ["a", "b c"], 'a"b': [1, 2], "gr\u00f6\u00dfe": [0.5, 1.5]})
+    table["My Col"].description = "\u00c5ngstr\u00f6m, 'quoted': \"so\""
+    write(table, tmp_path / "a.ecsv")
+    assert run("publish", tmp_path / "a.ecsv", "--schema", "test") == 0
+    columns, rows = service.fetch('SELECT * FROM test.a ORDER BY "a""b"', ANONYMOUS)
+    assert [column.name for column in columns] == table.colnames
+    assert columns[0].description == table["My Col"].description
+    assert [list(row.values()) for row in rows.to_pylist()] == [["a", 1, 0.5], ["b c", 2, 1.5]]
+
+
+@pytest.mark.parametrize("notes", ["", "region: s_region"])
+def test_regions_are_geometries_that_queries_take(empty_archive: Path, tmp_path: Path, notes: str) -> None:
+    (tmp_path / "a.csv").write_text("n,s_region\n1,Circle ICRS 10 20 1\n2,Polygon 50 0 52 0 52 2 50 2\n3,\n")
+    (tmp_path / "a.yaml").write_text(notes)
+    assert run("publish", tmp_path / "a.csv", "--schema", "test") == 0
+    assert archive.current().table("test", "a").region == "s_region"
+    assert rows("test.a WHERE 1 = CONTAINS(POINT(10.5, 20), s_region)", "n, AREA(s_region) AS a") == {
+        "n": [1],
+        "a": [pytest.approx(3.1415, abs=1e-3)],
+    }
+    assert rows("test.a WHERE 1 = INTERSECTS(s_region, CIRCLE(53, 1, 1.1))", "n") == {"n": [2]}
+
+
+def test_regions_of_arrays_are_geometries_and_may_be_none(empty_archive: Path, tmp_path: Path) -> None:
+    table = pa.table(
+        {"n": [1, 2], "corners": [[50.0, 0, 52, 0, 52, 2], [1.0, 1, 2, 1, 2, 2]], "s_region": ["N", "S"]}
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(GatewayError, match="s_region") as refused:
+        run("publish", tmp_path / "a.parquet", "--schema", "test")
+    assert "region: none" in str(refused.value.hint)
+    (tmp_path / "a.yaml").write_text("region: corners")
+    assert run("publish", tmp_path / "a.parquet", "--schema", "test") == 0
+    assert rows("test.a WHERE 1 = CONTAINS(POINT(51.5, 1), corners)", "n") == {"n": [1]}
+    (tmp_path / "a.yaml").write_text("region: none")
+    assert run("publish", tmp_path / "a.parquet", "--schema", "test") == 0
+    assert rows("test.a WHERE s_region = 'N'", "n") == {"n": [1]}
+
+
+def votable_of(*moments: str) -> bytes:
+    cells = "".join(f"<TR><TD>{moment}</TD></TR>" for moment in moments)
+    field = '<FIELD name="t" datatype="char" arraysize="*" xtype="timestamp"/>'
+    return (
+        f'<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>{field}'
+        f"<DATA><TABLEDATA>{cells}</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    ).encode()
+
+
+def test_empty_timestamps_are_missing_and_no_query_fails_of_them(empty_archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.vot").write_bytes(votable_of("2020-01-02", "", " 2020-01-01T12:00:00.5Z ", " "))
+    assert run("publish", tmp_path / "a.vot", "--schema", "test") == 0
+    assert rows("test.a WHERE t IS NOT NULL ORDER BY t", "t") == {
+        "t": ["2020-01-01T12:00:00.5Z", "2020-01-02"]
+    }
+    assert rows("test.a WHERE t > '2020-01-01T13:00:00'", "COUNT(*) AS n") == {"n": [1]}
+
+
+@pytest.mark.parametrize("moment", ["2020-13-45", "yesterday", "2020-01-01T12", "2020-01-01T12:00:00+01:00"])
+def test_what_is_no_timestamp_is_refused_unless_it_is_said_to_be_text(
+    empty_archive: Path, tmp_path: Path, moment: str
+) -> None:
+    (tmp_path / "a.vot").write_bytes(votable_of("2020-01-02", moment))
+    with pytest.raises(GatewayError, match=re.escape(f"'{moment}' is no timestamp")):
+        run("publish", tmp_path / "a.vot", "--schema", "test")
+    (tmp_path / "a.yaml").write_text("columns: {t: {xtype: ''}}")
+    assert run("publish", tmp_path / "a.vot", "--schema", "test") == 0
+    assert sorted(map(str, rows("test.a", "t")["t"])) == sorted(["2020-01-02", moment])
+
+
+def test_what_is_masked_in_a_parquet_file_of_astropy_is_missing(
+    empty_archive: Path, tmp_path: Path, stars: Table
+) -> None:
+    """astropy writes the values under the mask, and the mask as a column of its own; units in a YAML of the footer."""
+    stars.write(tmp_path / "a.parquet")
+    assert any(name.endswith(".mask") for name in pq.read_schema(tmp_path / "a.parquet").names)
+    assert run("publish", tmp_path / "a.parquet", "--schema", "test") == 0
+    table = archive.current().table("test", "a")
+    assert [column.name for column in table.columns] == stars.colnames
+    mag = table.columns[stars.colnames.index("mag")]
+    assert (mag.unit, mag.description, mag.ucd) == ("mag", "Brightness", "phot.mag")
+    found = rows("test.a", "*")
+    for name in stars.colnames:
+        mask = np.ma.getmaskarray(stars[name].data)
+        order = np.argsort(stars["id"])
+        assert [
+            value is None
+            for _, value in sorted(zip(found["id"], found[name], strict=True), key=lambda p: p[0])
+        ] == (mask[order].tolist()), name
 
 
 def test_positions_are_indexed(empty_archive: Path, tmp_path: Path, stars: Table) -> None:

@@ -113,6 +113,19 @@ def test_a_small_parquet_file_that_unpacks_to_a_large_table() -> None:
         read_table("t", buffer.getvalue(), UploadLimits(rows=1000, bytes=50 << 20))
 
 
+def test_timestamps_are_read_when_they_arrive() -> None:
+    """An empty one is missing; what is none is told to whoever sent it, not to whoever compares it."""
+
+    def votable(moment: str) -> bytes:
+        table = Table({"t": ["2020-01-01T00:00:00", moment]})
+        text = written(table, format="votable").decode()
+        return text.replace('name="t"', 'name="t" xtype="timestamp"').encode()
+
+    assert read_table("mine", votable(""), LIMITS).rows.to_pydict() == {"t": ["2020-01-01T00:00:00", None]}
+    with pytest.raises(UsageError, match="mine, column t: '2020-01-41' is no timestamp"):
+        read_table("mine", votable("2020-01-41"), LIMITS)
+
+
 def test_ecsv() -> None:
     buffer = io.StringIO()
     sample().write(buffer, format="ascii.ecsv")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import subprocess
@@ -12,10 +13,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import OperationalError
 
 from tests.uws.builders import make_job, make_worker, step_until, work
-from uws import results, shepherd, sweeper
+from uws import queue, results, shepherd, sweeper
 from uws.models import AttemptOutcome, Job, now
+from uws.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -137,3 +140,18 @@ def test_a_results_folder_that_has_become_read_only_is_a_clear_error(disk, tmp_p
     assert (job.phase, job.error_type) == ("ERROR", "transient")
     assert "read-only" in job.error_message
     assert not job.results.exists()
+
+
+def test_a_worker_that_the_database_fails_leaves_nothing_open(monkeypatch):
+    """A Celery worker's process makes one for each message, and its number of open files has an end."""
+
+    def fails(_kinds):
+        raise OperationalError("the database system is starting up")
+
+    monkeypatch.setattr(queue, "waiting", fails)
+    before = set(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(OperationalError):
+            Worker(1, runner_slots=0, kinds=["local"]).run_until_idle(1.0)
+    gc.collect()
+    assert set(os.listdir("/proc/self/fd")) - before == set()

@@ -11,6 +11,7 @@ from tests.uws.builders import make_job, make_worker, step_until
 from uws import executors, sweeper
 from uws.models import Job
 from uws.slurm import SlurmExecutor
+from uws.slurm_client import Key, SlurmClient
 
 SITE = """
 [executors]
@@ -90,3 +91,11 @@ def test_an_attempt_whose_worker_died_before_it_was_prepared_is_not_waited_for(t
     slurm = SlurmExecutor(config)
     assert not slurm.alive(tmp_path / "attempt-1")
     slurm.close()
+
+
+def test_other_jobs_of_the_account_may_have_any_name(monkeypatch):
+    said = "12_3|vogate-abc-1-00ff|RUNNING\n13|a | b|PENDING\n14_[5-9]|mine|PENDING\n"
+    monkeypatch.setattr(SlurmClient, "_run", lambda *_: said)
+    jobs = SlurmClient().snapshot().jobs
+    assert jobs[Key("vogate-abc-1-00ff", 3)] == ("12_3", "RUNNING")
+    assert jobs[Key("a | b")] == ("13", "PENDING")

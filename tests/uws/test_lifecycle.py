@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import timedelta
 
 import pytest
@@ -230,6 +231,17 @@ def test_an_input_that_vanished_is_named():
     work(second)
     assert second.phase == "ERROR"
     assert "out.txt cannot be read" in second.error_message
+
+
+def test_an_input_that_was_cut_off_is_not_computed_with():
+    """After a loss of power a file may be shorter than what was recorded of it."""
+    first = work(make_job(run=True, text="one"))
+    second = controller.create("probe", {}, ANYBODY, inputs={"files": [f"job:{first.pk}/text"]})
+    os.truncate(first.results.get().path, 1)
+    controller.run(second, ANYBODY)
+    work(second)
+    assert second.phase == "ERROR"
+    assert "out.txt has 1 bytes, not the 3" in second.error_message
 
 
 def test_a_tool_whose_program_is_missing_is_refused(monkeypatch):

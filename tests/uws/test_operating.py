@@ -10,7 +10,7 @@ import time
 import pytest
 from django.contrib.auth import get_user_model
 
-from gateway.cli.main import parser
+from gateway.cli.main import main, parser
 from gateway.logs import JobFilter, JsonFormatter
 from tests.uws.builders import make_job, work
 from uws import controller, garbage, metrics
@@ -116,6 +116,22 @@ def test_gc_finds_and_removes_what_has_no_counterpart(settings, capsys):
     assert kept.results.exists()
     command("gc")
     assert capsys.readouterr().out.splitlines()[-1].startswith("0 found")
+
+
+def test_gc_removes_nothing_where_disk_and_database_are_strangers(settings, tmp_path, capsys):
+    """The disk is not mounted, or the database is another gateway's: all would be gone."""
+    job, own = work(make_job(run=True)), settings.VOGATE_JOBS
+    settings.VOGATE_JOBS = tmp_path / "not-mounted"
+    assert main(["gc", "--remove"]) == 1
+    assert "is it mounted" in capsys.readouterr().err.lower()
+    assert job.results.exists()
+    settings.VOGATE_JOBS = own
+    os.utime(job.folder, (0, 0))
+    Job.objects.all().delete()
+    assert main(["gc", "--remove"]) == 1
+    assert job.folder.is_dir()
+    assert main(["gc", "--remove", "--all"]) == 0
+    assert not job.folder.exists()
 
 
 def test_gc_leaves_running_jobs_alone(settings):

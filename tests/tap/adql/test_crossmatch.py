@@ -82,6 +82,44 @@ def test_a_table_matches_itself(archive):
     assert expected > len(stars)
 
 
+def test_the_radius_of_an_integer_division_is_zero_and_not_slow(archive):
+    """`5/3600`, which many a beginner writes, is 0: what is at the same place, by way of cells like any other radius."""
+    count = len(archive.tables["stars"])
+    for operator, expected in (("<=", count), ("<", 0)):
+        condition = f"DISTANCE(a.ra, a.dec, b.ra, b.dec) {operator} 5/3600"
+        compiled = archive.compile(
+            f"SELECT a.id, b.id FROM survey.stars AS a JOIN survey.stars AS b ON {condition}"
+        )
+        assert archive.matches_by_cells(compiled)
+        rows = archive.run(compiled)
+        assert len(rows) == expected
+        assert all(a == b for a, b in rows)
+
+
+@pytest.mark.parametrize(
+    "joined",
+    [
+        "survey.stars AS a JOIN survey.stars AS b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.1 AND a.id < b.id",
+        "survey.stars AS a JOIN survey.stars AS b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.1 WHERE a.id < b.id",
+        "survey.stars AS a, survey.stars AS b WHERE DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.1 AND a.id < b.id",
+    ],
+)
+def test_pairs_of_a_table_are_asked_by_their_cells_not_by_their_order(archive, joined):
+    """PostgreSQL would ask the index of `id` for half the table, row by row, but for the fence."""
+    stars = archive.tables["stars"]
+    ids, p = (
+        stars["id"].to_numpy(),
+        np.asarray(oracle.vectors(stars["ra"].to_numpy(), stars["dec"].to_numpy()), float),
+    )
+    apart = np.degrees(2 * np.arcsin(np.minimum(1, np.sqrt(((p[:, None] - p[None]) ** 2).sum(-1)) / 2)))
+    expected = sorted((int(ids[i]), int(ids[j])) for i, j in np.argwhere(apart < 0.1) if ids[i] < ids[j])
+    compiled = archive.compile(f"SELECT a.id, b.id FROM {joined}")
+    assert archive.matches_by_cells(compiled)
+    assert ("LATERAL" in compiled.sql) == ("OFFSET 0" in compiled.sql)
+    assert sorted(archive.run(compiled)) == expected
+    assert len(expected) > 10
+
+
 def test_conditions_that_are_not_certain_are_left_alone(archive):
     for condition in (
         "DISTANCE(ra, dec, s_ra, s_dec) < 0.1 OR id = 3",
