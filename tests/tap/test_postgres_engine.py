@@ -169,7 +169,7 @@ def test_a_query_is_cancelled_and_its_worker_stays(pool: PostgresPool, url: str)
 def test_a_deaf_worker_is_killed_and_its_backend_ended(
     pool: PostgresPool, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PostgresWorker, "interrupt", lambda self: None)
+    monkeypatch.setattr(PostgresWorker, "interrupt", lambda self, query: None)
     running = Background(pool, url)
     (pid,) = pool.processes()
     assert isinstance(running.stop(), QueryCancelled)
