@@ -17,9 +17,6 @@ from tests.uws.service import Service
 
 pytestmark = pytest.mark.slow
 
-STOP_SECONDS = 90
-"""What systemd waits for a service that it stops."""
-
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
@@ -51,7 +48,7 @@ def celery(service: Service) -> Iterator[subprocess.Popen[bytes]]:
 
 def end(service: Service, process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait(STOP_SECONDS)
+    process.wait(30)
 
 
 def children(pid: int) -> list[int]:
